@@ -1,5 +1,6 @@
 //! The operator's commands: one file each, listed in one table.
 
+mod args;
 mod check;
 mod clients;
 mod completions;
@@ -26,18 +27,19 @@ mod wired;
 mod with;
 
 use std::ffi::OsString;
+use std::fmt::Display;
 
-use clap::{Arg, ArgAction, ArgMatches, Command};
-use style::Style;
+use clap::{ArgMatches, Command};
+use zeroize::Zeroizing;
 
-use crate::Io;
-use crate::config::Env;
+use crate::config::{Config, Env};
 use crate::error::Error;
-use crate::host::{ImageRef, Reference};
 use crate::protocol::kubelet;
 use crate::resolver::Resolver;
-use crate::shown::shown;
+use crate::{Io, Output};
+use args::{flag, image, image_arg, images, option};
 use errors::CliError;
+use style::Style;
 
 /// A command: its argument parser and its function. A new command is one file and one row.
 type Entry = (
@@ -108,46 +110,44 @@ fn fail(error: &Error, json: bool, io: &mut Io) -> u8 {
     }
 }
 
-/// The image references of a command.
-fn images(matches: &ArgMatches) -> Result<Vec<ImageRef>, Error> {
-    matches
-        .get_many::<String>("image")
-        .unwrap_or_default()
-        .map(|text| image(text))
-        .collect()
-}
-
-/// An argument that must be an image reference.
-fn image(text: &str) -> Result<ImageRef, Error> {
-    let error = match Reference::parse(text.as_bytes()) {
-        Ok(Reference::Image(image)) => return Ok(image),
-        Ok(Reference::Server(url)) => {
-            let host = url.host().map(ToString::to_string);
-            CliError::NoImage { host }
-        }
-        Err(error) => CliError::Reference(error),
-    };
-    Err(Error::from(error).about(&shown(text).to_string()))
-}
-
 /// Prints the resolver's warnings, even before a failure.
 fn warn(io: &mut Io, resolver: &Resolver) {
-    resolver
-        .warnings()
-        .iter()
-        .for_each(|warning| crate::warn(io.err, warning));
+    for warning in resolver.warnings() {
+        crate::warn(io.err, &warning);
+    }
 }
 
-/// A switch of a command.
-fn flag(name: &'static str, help: &'static str) -> Arg {
-    Arg::new(name)
-        .long(name)
-        .action(ArgAction::SetTrue)
-        .help(help)
+/// A resolver with the configuration of files and environment.
+fn resolver(env: &Env) -> Result<Resolver, Error> {
+    Config::load(env).and_then(Resolver::new)
 }
 
-fn unwritable(error: std::io::Error) -> Error {
-    CliError::Unwritable(error).into()
+/// Prints a report for programs with `--json`, otherwise for people.
+fn show<T>(
+    matches: &ArgMatches,
+    env: &Env,
+    io: &mut Io,
+    report: &T,
+    json: impl FnOnce(&T) -> Zeroizing<String>,
+    human: impl FnOnce(&T, Style) -> String,
+) -> Result<(), Error> {
+    if matches.get_flag("json") {
+        return print(io.out, json(report).as_str());
+    }
+    let style = Style::of(io.out, env);
+    print(io.out, human(report, style))
+}
+
+/// Prints what a reader may be waiting for.
+fn print(out: &mut dyn Output, text: impl Display) -> Result<(), Error> {
+    write!(out, "{text}")
+        .and_then(|()| out.flush())
+        .map_err(|error| CliError::Unwritable(error).into())
+}
+
+/// The result of a command whose report says what failed.
+fn outcome(failed: bool) -> Result<(), Error> {
+    if failed { Err(Error::Told) } else { Ok(()) }
 }
 
 fn root() -> Command {
@@ -174,12 +174,8 @@ fn verbs() -> impl Iterator<Item = Command> {
 /// Requested help is a success. Anything else is a mistake on the command line and goes to standard error, except
 /// without any argument: the caller may then be a client, which reads standard output.
 fn usage(error: &clap::Error, args: &[OsString], env: &Env, io: &mut Io) -> u8 {
-    let asked = matches!(
-        error.kind(),
-        clap::error::ErrorKind::DisplayHelp | clap::error::ErrorKind::DisplayVersion
-    );
     let status = match args {
-        _ if asked => 0,
+        _ if !error.use_stderr() => 0,
         [] => 1,
         _ if kubelet::is_misdirected_input(io) => return USAGE,
         _ => USAGE,
@@ -187,11 +183,8 @@ fn usage(error: &clap::Error, args: &[OsString], env: &Env, io: &mut Io) -> u8 {
     let text = error.render();
     if status == USAGE && args.iter().any(|arg| arg == "--json") {
         let text = text.to_string();
-        let cause: Vec<_> = text
-            .lines()
-            .map(str::trim)
-            .take_while(|line| !line.is_empty())
-            .collect();
+        let lines = text.lines().map(str::trim);
+        let cause: Vec<_> = lines.take_while(|line| !line.is_empty()).collect();
         let cause = cause.join(" ");
         let cause = cause.strip_prefix("error: ").unwrap_or(&cause);
         return fail(&CliError::Usage(cause.to_owned()).into(), true, io).max(USAGE);

@@ -12,7 +12,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 
 use self::checked::Checked;
 use super::style::Style;
-use super::{flag, images, unwritable};
+use super::{flag, image_arg, images, option, outcome, print};
 use crate::Io;
 use crate::config::Env;
 use crate::error::Error;
@@ -21,7 +21,7 @@ use crate::host::{Host, ImageRef};
 pub(super) fn command() -> Command {
     Command::new("check")
         .about("Log in to an image's registry as a pull would, and report the result")
-        .arg(Arg::new("image").value_name("IMAGE").required(true).num_args(1..).help("The image references"))
+        .arg(image_arg())
         .arg(token_host())
         .arg(flag("json", "Print one JSON object per line, one for each image"))
         .after_help("The credential goes to the registry, and to the token server on the registry's own host or on the one that its vendor documents. Nothing is pulled.\n\nAuthorities and client certificates of the registry are read from certs.d, as docker and podman read them. Several images are checked side by side.\n\nExit status: 0 when every image can be pulled; 1 otherwise.\n\nExample: docker-credential-beta9 check ghcr.io/org/app:1.2")
@@ -29,21 +29,16 @@ pub(super) fn command() -> Command {
 
 /// The option for token servers that the operator trusts.
 pub(super) fn token_host() -> Arg {
-    Arg::new("token-host")
-                .long("token-host")
-                .value_name("HOST")
-                .action(ArgAction::Append)
-                .value_parser(|text: &str| Host::parse(text.as_bytes()))
-                .help("A token server that the credential may go to as well, such as that of a GitLab of your own")
+    let help = "A token server that the credential may go to as well, such as that of a GitLab of your own";
+    option("token-host", "HOST", help)
+        .action(ArgAction::Append)
+        .value_parser(|text: &str| Host::parse(text.as_bytes()))
 }
 
 pub(super) fn run(matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<(), Error> {
     let images = images(matches)?;
-    let token_hosts: Vec<Host> = matches
-        .get_many("token-host")
-        .unwrap_or_default()
-        .cloned()
-        .collect();
+    let token_hosts = matches.get_many("token-host").unwrap_or_default();
+    let token_hosts: Vec<Host> = token_hosts.cloned().collect();
     let style = Style::of(io.out, env);
     let json = matches.get_flag("json");
     let mut all_pulled = true;
@@ -59,13 +54,11 @@ pub(super) fn run(matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<(), Er
         } else {
             checked.human(style)
         };
-        write!(io.out, "{between}{text}")
-            .and_then(|()| io.out.flush())
-            .map_err(unwritable)?;
+        print(io.out, format_args!("{between}{text}"))?;
         between = if json { "" } else { "\n" };
         Ok(())
     })?;
-    if all_pulled { Ok(()) } else { Err(Error::Told) }
+    outcome(!all_pulled)
 }
 
 /// Checks several images in parallel, and shows the results in order as soon as possible. Each has the timeout of a
@@ -88,10 +81,8 @@ fn side_by_side<'a>(
                     images.get(at).map(|image| (at, image))
                 };
                 while let Some((at, image)) = take() {
-                    if tell
-                        .send((at, Checked::of(image, token_hosts, &env)))
-                        .is_err()
-                    {
+                    let checked = Checked::of(image, token_hosts, &env);
+                    if tell.send((at, checked)).is_err() {
                         return;
                     }
                 }

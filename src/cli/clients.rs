@@ -3,7 +3,6 @@
 use serde::Serialize;
 
 use super::rows::Rows;
-use super::style::Style;
 use crate::client::asks::{CLIENTS, program};
 use crate::client::spelling::Lookup;
 use crate::client::{Answerer, Asks, Clients};
@@ -47,12 +46,12 @@ impl ClientLines {
     }
 
     /// Shows the lines to people.
-    pub(super) fn show(&self, rows: &mut Rows, style: Style) {
+    pub(super) fn show(&self, rows: &mut Rows) {
         for (client, line) in &self.lines {
             match line {
-                Ok(asks) if asks.is_this_helper() => rows.good(client, &text(asks), style),
+                Ok(asks) if asks.is_this_helper() => rows.good(client, &text(asks)),
                 Ok(asks) => rows.plain(client, &text(asks)),
-                Err(error) => rows.bad(client, &format!("fails: {error}"), style),
+                Err(error) => rows.bad(client, &format!("fails: {error}")),
             }
         }
     }
@@ -89,11 +88,8 @@ pub(super) struct ClientObject<'a> {
 
 /// Who answers, followed by what decides that.
 fn text(asks: &Asks) -> String {
-    let (who, file) = (
-        &asks.answerer,
-        asks.file.as_ref().map(|file| file.display()),
-    );
-    match (&asks.key, file) {
+    let who = &asks.answerer;
+    match (&asks.key, asks.file.as_ref().map(|file| file.display())) {
         (Some(key), Some(file)) => format!("{who}: {} in {file}", shown(key)),
         (None, Some(file)) => format!("{who}: {file}"),
         (_, None) => who.to_string(),

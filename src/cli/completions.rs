@@ -1,10 +1,10 @@
 //! `completions bash|zsh|fish`: the shell's completion script.
 
-use clap::builder::PossibleValuesParser;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Arg, ArgMatches, Command};
 use clap_complete::{Generator, Shell};
 
-use super::unwritable;
+use super::print;
 use crate::Io;
 use crate::config::Env;
 use crate::error::Error;
@@ -13,7 +13,7 @@ pub(super) fn command() -> Command {
     let shell = Arg::new("shell")
         .value_name("SHELL")
         .required(true)
-        .value_parser(PossibleValuesParser::new(SHELLS));
+        .value_parser(PossibleValuesParser::new(SHELLS).try_map(|name| name.parse::<Shell>()));
     Command::new("completions")
         .about("Print a shell's completion script")
         .arg(shell.help("The shell that will read it"))
@@ -21,14 +21,8 @@ pub(super) fn command() -> Command {
 }
 
 pub(super) fn run(matches: &ArgMatches, _env: &Env, io: &mut Io) -> Result<(), Error> {
-    let shell = match matches.get_one::<String>("shell").map(String::as_str) {
-        Some("zsh") => Shell::Zsh,
-        Some("fish") => Shell::Fish,
-        _ => Shell::Bash,
-    };
-    io.out
-        .write_all(script(shell).as_bytes())
-        .map_err(unwritable)
+    let shell = matches.get_one("shell").copied().unwrap_or(Shell::Bash);
+    print(io.out, script(shell))
 }
 
 /// The generator for bash (`clap_complete` 4.6) reads each hyphen in the program's name as the start of a subcommand,

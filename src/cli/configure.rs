@@ -8,20 +8,20 @@ mod plan;
 mod request;
 mod undo;
 
-use std::ffi::OsString;
+use std::fmt::Write;
 use std::net::SocketAddrV4;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::builder::PossibleValuesParser;
-use clap::{Arg, ArgMatches, Command};
+use clap::{Arg, ArgMatches, Command, value_parser};
 use serde::Serialize;
 
 use super::mirror::mirror_dir;
 use super::rows::fold;
 use super::style::Style;
-use super::{flag, unwritable};
+use super::{flag, option, print};
 use crate::Io;
-use crate::client::{Change, Put, SYSTEM_PATH, Scope, runnable_helper};
+use crate::client::{Change, PROGRAM, Put, SYSTEM_PATH, Scope, runnable_helper};
 use crate::config::Env;
 use crate::error::Error;
 use containerd::containerd;
@@ -31,43 +31,28 @@ use undo::undo;
 
 pub(super) fn command() -> Command {
     let file = |name: &'static str, value: &'static str, help: &'static str| {
-        Arg::new(name)
-            .long(name)
-            .value_name(value)
-            .value_parser(clap::value_parser!(PathBuf))
-            .help(help)
+        option(name, value, help).value_parser(value_parser!(PathBuf))
     };
+    let client = ["docker", "podman", "kubelet", "containerd"];
+    let client = Arg::new("client").value_parser(PossibleValuesParser::new(client));
+    let client = client.value_name("CLIENT").required(true);
+    let mirror = "Where containerd finds this helper's mirror";
+    let mirror = option("mirror", "ADDRESS", mirror).default_value(crate::mirror::ADDRESS);
     Command::new("configure")
         .about("Wire a client to this helper in its configuration file, or undo that")
         .long_about(LONG)
+        .arg(client.help("podman stands for buildah, skopeo and CRI-O too"))
         .arg(
-            Arg::new("client")
-                .value_name("CLIENT")
-                .required(true)
-                .value_parser(PossibleValuesParser::new(["docker", "podman", "kubelet", "containerd"]))
-                .help("podman stands for buildah, skopeo and CRI-O too"),
-        )
-        .arg(
-            Arg::new("hosts")
-                .long("hosts")
-                .value_name("HOST,…")
+            option("hosts", "HOST,…", "The registries; without this and --all, those that the store lists; for kubelet also all that this helper knows")
                 .value_delimiter(',')
-                .conflicts_with("all")
-                .help("The registries; without this and --all, those that the store lists; for kubelet also all that this helper knows"),
+                .conflicts_with("all"),
         )
         .arg(file(
             "config",
             "PATH",
             "kubelet's CredentialProviderConfig, or its directory [/etc/kubernetes/credential-provider-config.yaml; with k3s, RKE2 or Rancher's agent /var/lib/rancher/credentialprovider/config.yaml]; containerd's certs.d [/etc/containerd/certs.d], or the registries.yaml of k3s, to which nothing is written",
         ))
-        .arg(
-            Arg::new("mirror")
-                .long("mirror")
-                .value_name("ADDRESS")
-                .default_value(crate::mirror::ADDRESS)
-                .value_parser(clap::value_parser!(SocketAddrV4))
-                .help("Where containerd finds this helper's mirror"),
-        )
+        .arg(mirror.value_parser(value_parser!(SocketAddrV4)))
         .arg(mirror_dir())
         .arg(file("bin-dir", "DIR", "Where kubelet looks for providers; without it, where the helper is"))
         .arg(flag("all", "Every registry: credsStore, or credential-helpers of registries.conf; not for kubelet"))
@@ -87,23 +72,19 @@ pub(super) fn run(matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<(), Er
         (_, false) => configure(&request, env)?,
     };
     if matches.get_flag("json") {
-        let text = report.json(request);
-        return writeln!(io.out, "{text}").map_err(unwritable);
+        return print(io.out, report.json(request) + "\n");
     }
     let text = report.human(Style::of(io.out, env));
-    io.out.write_all(text.as_bytes()).map_err(unwritable)
+    print(io.out, text)
 }
 
 fn configure(request: &Request, env: &Env) -> Result<Report, Error> {
     let plan = Plan::of(request, env)?;
     let (path, place) = match (&plan.helper_dir, request.scope) {
-        (Some(dir), _) => (
-            dir.clone().into_os_string(),
-            format!("in {}", dir.display()),
-        ),
+        (Some(dir), _) => (dir.into(), format!("in {}", dir.display())),
         (None, Scope::User) => (env.search_path(), "on your PATH".to_owned()),
         (None, Scope::System) => (
-            OsString::from(SYSTEM_PATH),
+            SYSTEM_PATH.into(),
             format!("on the system's PATH ({SYSTEM_PATH})"),
         ),
     };
@@ -115,45 +96,35 @@ fn configure(request: &Request, env: &Env) -> Result<Report, Error> {
     if put.is_none() || !request.dry_run {
         runnable_helper(&path, env.home().as_deref(), &place)?;
     }
-    let mut report = Report {
-        path: plan.change.path.display().to_string(),
-        ..Report::default()
-    };
-    let changes_file = !plan.change.is_nothing();
-    report.changed = changes_file || put.is_some();
-    if changes_file {
-        report.diff = plan.change.diff();
-        if !request.dry_run {
-            plan.change.make()?;
-        }
+    let mut report = Report::of(&plan.change.path);
+    report.add(&plan.change);
+    report.changed |= put.is_some();
+    if !plan.change.is_nothing() && !request.dry_run {
+        plan.change.make()?;
     }
     if let Some(put) = put {
         let is = if request.dry_run { "would be" } else { "is" };
-        let line = format!("the program {is} copied to {}", put.program.display());
-        report.lines.push(line);
+        let program = put.program.display();
+        report.say(format!("the program {is} copied to {program}"));
     }
     let name = &request.client;
-    report.lines.push(match (report.changed, request.dry_run) {
+    report.say(match (report.changed, request.dry_run) {
         (false, _) => format!(
             "nothing to do: {name} asks this helper already, by {}",
             report.path
         ),
-        (true, true) => "nothing was changed (--dry-run)".to_owned(),
+        (true, true) => UNCHANGED.to_owned(),
         (true, false) => format!("{name} now asks this helper for {}", plan.registries),
     });
     if report.changed && !request.dry_run {
-        let system = if request.scope == Scope::System {
-            " --system"
-        } else {
-            ""
-        };
-        let config = request
-            .config
-            .as_ref()
-            .map_or_else(String::new, |path| format!(" --config {}", path.display()));
-        report.lines.push(format!(
-            "undo: docker-credential-beta9 configure {name}{system}{config} --undo"
-        ));
+        let mut places = String::new();
+        if request.scope == Scope::System {
+            places += " --system";
+        }
+        if let Some(path) = &request.config {
+            _ = write!(places, " --config {}", path.display());
+        }
+        report.say(format!("undo: {PROGRAM} configure {name}{places} --undo"));
     }
     report.lines.extend(plan.notes);
     Ok(report)
@@ -188,6 +159,24 @@ struct Report {
 }
 
 impl Report {
+    fn of(path: &Path) -> Self {
+        let path = path.display().to_string();
+        Self {
+            path,
+            ..Self::default()
+        }
+    }
+
+    fn say(&mut self, line: impl Into<String>) {
+        self.lines.push(line.into());
+    }
+
+    /// Shows a change.
+    fn add(&mut self, change: &Change) {
+        self.changed |= !change.is_nothing();
+        self.diff += &change.diff();
+    }
+
     fn human(&self, style: Style) -> String {
         let painted = |line: &str| match line.as_bytes().first() {
             Some(b'+') => style.good(line).to_string(),
@@ -218,6 +207,7 @@ impl Report {
     }
 }
 
+const UNCHANGED: &str = "nothing was changed (--dry-run)";
 const LONG: &str = "\
 Names this helper in a client's configuration file, so that the client asks it. Order, comments and everything else in the \
 file stay, as do symbolic links, mode and owner; JSON is written as docker writes it, with tabs. The change is shown as a \

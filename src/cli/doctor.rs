@@ -5,15 +5,18 @@ mod asked;
 mod clients;
 mod clock;
 mod containerd;
+mod directory;
 mod files;
 mod finding;
 mod fix;
 mod helpers;
 mod keys;
+mod kubelet;
 mod others;
 mod plain;
 mod program;
 mod proxy;
+mod reader;
 mod report;
 mod rules;
 mod served;
@@ -24,16 +27,16 @@ mod tokens;
 
 use std::path::Path;
 
-use clap::{Arg, ArgAction, ArgMatches, Command};
+use clap::{ArgMatches, Command};
 
 use self::clients::Clients;
-use self::finding::{Finding, State};
+use self::finding::{Finding, State, word};
 use self::report::Report;
 use self::served::Served;
-use self::store::{Asked, Expected};
-use super::style::Style;
+use self::store::Asked;
+use super::{flag, outcome, show};
 use crate::Io;
-use crate::cache::{Inventory, Moment};
+use crate::cache::Moment;
 use crate::config::{Config, Env, StoreKind};
 use crate::error::Error;
 use crate::resolver::Resolver;
@@ -41,25 +44,12 @@ use crate::resolver::Resolver;
 pub(super) fn command() -> Command {
     Command::new("doctor")
         .about("Find what is wrong on this node, and how to fix it")
-        .arg(
-            Arg::new("json")
-                .long("json")
-                .action(ArgAction::SetTrue)
-                .help("Print one JSON object"),
-        )
-        .arg(
-            Arg::new("fix")
-                .long("fix")
-                .action(ArgAction::SetTrue)
-                .help("Run the remedies that change only your own files, after a question"),
-        )
-        .arg(
-            Arg::new("yes")
-                .long("yes")
-                .action(ArgAction::SetTrue)
-                .requires("fix")
-                .help("With --fix: do not ask"),
-        )
+        .arg(flag("json", "Print one JSON object"))
+        .arg(flag(
+            "fix",
+            "Run the remedies that change only your own files, after a question",
+        ))
+        .arg(flag("yes", "With --fix: do not ask").requires("fix"))
         .long_about(LONG)
         .after_help(HELP)
 }
@@ -69,60 +59,26 @@ pub(super) fn run(matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<(), Er
     if matches.get_flag("fix") {
         report = fix::fix(report, matches.get_flag("yes"), &|| examine(env), env, io)?;
     }
-    let style = Style::of(io.out, env);
-    let text = if matches.get_flag("json") {
-        report.json()
-    } else {
-        report.human(style)
-    };
-    io.out
-        .write_all(text.as_bytes())
-        .map_err(super::unwritable)?;
-    if report.count(State::Broken) == 0 {
-        Ok(())
-    } else {
-        Err(Error::Told)
-    }
+    show(matches, env, io, &report, Report::json, Report::human)?;
+    outcome(report.count(State::Broken) > 0)
 }
 
 fn examine(env: &Env) -> Report {
     let mut report = Report::default();
     let clients = Clients::read(env);
     report.add("program", program::look(env, &clients.wired()));
-    let node = configured(env);
-    let asked = match &node {
-        Ok(node) => {
-            report.add("configuration", node.said.iter().cloned());
-            let in_order = node.store != StoreKind::File || files::in_order(&node.files);
-            report.add("files", node.files.iter().cloned());
-            let asked = if in_order {
-                node.expected.ask(&node.resolver)
-            } else {
-                not_asked(BROKEN_ABOVE)
-            };
-            report.add(
-                "store",
-                asked.findings.iter().cloned().chain(files::warned()),
-            );
-            report.add("tokens", tokens::look(&node.tokens));
-            report.add("clock", clock::look(asked.clock, &node.tokens, node.now));
-            asked
-        }
+    let node = match node(env, &mut report) {
+        Ok(node) => Some(node),
         Err(error) => {
-            let said = [Finding::error("config.invalid", State::Broken, error)];
-            report.add(
-                "configuration",
-                said.into_iter().chain(settings::unknown(env)),
-            );
-            let asked = not_asked(CORRECTED);
-            report.add("store", asked.findings.iter().cloned());
-            asked
+            let invalid = Finding::error("config.invalid", State::Broken, &error);
+            let unknown = settings::unknown(env);
+            report.add("configuration", [invalid].into_iter().chain(unknown));
+            report.add("store", not_asked(CORRECTED).findings);
+            None
         }
     };
-    let served = node
-        .as_ref()
-        .ok()
-        .and_then(|node| Some(Served::of(&node.resolver, asked.stored?, asked.whole)));
+    let served = node.as_ref();
+    let served = served.and_then(|(resolver, asked)| Served::of(resolver, asked));
     let hosts = clients.registries(served.as_ref());
     report.add("proxy", proxy::look(&hosts));
     report.add("registries", clients.answerers(&hosts));
@@ -134,56 +90,43 @@ fn examine(env: &Env) -> Report {
     report
 }
 
-/// A node with a readable configuration.
-struct Node {
-    said: Vec<Finding>,
-    files: Vec<Finding>,
-    store: StoreKind,
-    expected: Expected,
-    resolver: Resolver,
-    tokens: Inventory,
-    now: Moment,
+/// Checks the configuration and what it names, and asks the store.
+fn node(env: &Env, report: &mut Report) -> Result<(Resolver, Asked), Error> {
+    let config = Config::load(env)?;
+    let mut files = files::look(&config);
+    files.extend(files::warned());
+    let resolver = Resolver::new(config)?;
+    let config = resolver.config();
+    let (tokens, now) = (tokens::inventory(config), Moment::now());
+    report.add("configuration", configuration(config, env));
+    let in_order = config.store != StoreKind::File || files::in_order(&files);
+    report.add("files", files);
+    let mut asked = if in_order {
+        store::ask(&resolver, env)
+    } else {
+        not_asked(BROKEN_ABOVE)
+    };
+    let found = std::mem::take(&mut asked.findings);
+    report.add("store", found.into_iter().chain(files::warned()));
+    report.add("tokens", tokens::look(&tokens));
+    report.add("clock", clock::look(asked.clock, &tokens, now));
+    Ok((resolver, asked))
 }
 
-fn configured(env: &Env) -> Result<Node, Error> {
-    let config = Config::load(env)?;
-    let read: Vec<_> = config
-        .files
-        .iter()
-        .map(|file| file.display().to_string())
-        .collect();
-    let source = if read.is_empty() {
-        "no file; defaults and the environment".to_owned()
-    } else {
-        read.join(", ")
+fn configuration(config: &Config, env: &Env) -> Vec<Finding> {
+    let files = config.files.iter().map(|file| word(file));
+    let source = match files.collect::<Vec<_>>().join(", ") {
+        none if none.is_empty() => "no file; defaults and the environment".to_owned(),
+        files => files,
     };
-    let (store, workspace) = (config.store, &config.workspace);
-    let mut said = vec![Finding::ok(
-        "config.read",
-        format_args!("{source}: workspace {workspace}, store {}", store.name()),
-    )];
-    said.extend(
-        env.foreign_home()
-            .map(|home| files::foreign_home(home, env)),
-    );
-    said.extend(settings::look(&config, env));
-    said.extend(rules::look(&config));
-    let (mut files, expected, now) = (
-        files::look(&config),
-        Expected::of(&config, env),
-        Moment::now(),
-    );
-    files.extend(files::warned());
-    let tokens = tokens::inventory(&config);
-    Ok(Node {
-        said,
-        files,
-        store,
-        expected,
-        resolver: Resolver::new(config)?,
-        tokens,
-        now,
-    })
+    let (store, workspace) = (config.store.name(), &config.workspace);
+    let what = format!("{source}: workspace {workspace}, store {store}");
+    let mut findings = vec![Finding::ok("config.read", what)];
+    let foreign = env.foreign_home();
+    findings.extend(foreign.map(|home| files::foreign_home(home, env)));
+    findings.extend(settings::look(config, env));
+    findings.extend(rules::look(config));
+    findings
 }
 
 fn not_asked(why: &str) -> Asked {
@@ -210,3 +153,16 @@ Exit status: 0 when nothing is broken, even with warnings; 1 otherwise.
 Examples:
   docker-credential-beta9 doctor --json
   docker-credential-beta9 doctor --fix";
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    /// Writes a file below a machine's root directory.
+    pub(super) fn write(root: &Path, name: &str, text: &str) {
+        let path = root.join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+}

@@ -1,8 +1,9 @@
 //! Errors in a command's arguments or environment.
 
+use std::io::ErrorKind;
+
 use thiserror::Error;
 
-use super::import::STORED_DIFFERS;
 use crate::credential::CredentialError;
 use crate::error::{Code, Fault, Meaning};
 use crate::host::HostError;
@@ -33,6 +34,9 @@ pub(super) enum CliError {
     NoNames { store: String },
     #[error("its images are bound to single secrets, which have no end")]
     NoEnd { store: String },
+    /// The store.
+    #[error("the {0} store shares no tokens")]
+    NothingShared(&'static str),
     #[error("{0}")]
     Keys(KeysError),
     #[error("{}: {}", shown(.0), KeysError::Placeholder)]
@@ -68,6 +72,8 @@ impl Fault for CliError {
             Self::NoEnd { store } => {
                 Meaning::new(Code::StoreUnsupported, store.clone()).fix("leave out --ttl")
             }
+            Self::NothingShared(_) => Meaning::new(Code::StoreUnsupported, "status")
+                .fix("run it where BETA9_STORE is postgres"),
             Self::Keys(error) => given(match error {
                 KeysError::Absent(_) | KeysError::Empty(_) | KeysError::Unset(_) => {
                     Code::SecretNamesMissing
@@ -108,12 +114,40 @@ fn of_keys(error: &KeysError) -> String {
     }
 }
 
+/// Why `resolve --stdin` cannot answer a line, or read any.
+#[derive(Debug, Error)]
+pub(super) enum LinesError {
+    #[error("the line is empty")]
+    Empty,
+    #[error("it has more than an image id and a reference")]
+    MoreWords,
+    #[error("the line is longer than 4096 bytes")]
+    TooLong,
+    #[error("it is not UTF-8")]
+    NotUtf8,
+    #[error("it cannot be read ({0})")]
+    Unreadable(ErrorKind),
+    #[error("it cannot be waited for ({0})")]
+    Signal(ErrorKind),
+}
+
+impl Fault for LinesError {
+    fn meaning(&self) -> Meaning {
+        match self {
+            Self::Signal(_) => Meaning::new(Code::SystemResources, "SIGTERM")
+                .fix("raise the limits of open files and of processes (ulimit -n, ulimit -u)"),
+            _ => Meaning::new(Code::InputUnreadable, "standard input")
+                .fix("send one image id per line"),
+        }
+    }
+}
+
 /// Why a login stays in the client's file.
 #[derive(Debug, Error)]
 pub(super) enum ImportError {
     #[error("a rule says that no credential is returned for it")]
     Public,
-    #[error("{}", STORED_DIFFERS)]
+    #[error("the store has another credential for it")]
     StoredDiffers,
     /// The registry.
     #[error("the store does not answer it as it was given, so it was not taken over")]

@@ -2,6 +2,7 @@
 
 mod answer;
 mod remedy;
+mod told;
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
@@ -12,14 +13,12 @@ use clap::{Arg, ArgMatches, Command};
 use self::answer::Answer;
 
 use super::clients::ClientLines;
-use super::flag;
-use super::style::Style;
+use super::{flag, outcome, resolver, show, warn};
 use crate::Io;
 use crate::client::spelling::as_typed;
-use crate::config::{Config, Env};
+use crate::config::Env;
 use crate::error::Error;
 use crate::host::{Host, HostError, Reference, Scheme, ServerUrl, strip_line_end};
-use crate::resolver::Resolver;
 
 pub(super) fn command() -> Command {
     let input = Arg::new("input")
@@ -34,12 +33,9 @@ pub(super) fn command() -> Command {
 }
 
 pub(super) fn run(matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<(), Error> {
-    let input = matches
-        .get_one::<OsString>("input")
-        .cloned()
-        .unwrap_or_default();
-    let config = Config::load(env)?;
-    let resolver = Resolver::new(config)?;
+    let input = matches.get_one::<OsString>("input");
+    let input = input.cloned().unwrap_or_default();
+    let resolver = resolver(env)?;
     let target = parse(input.as_bytes());
     let answer = match &target {
         Ok(target) => match resolver.route(&target.host, target.scheme, &target.path) {
@@ -51,29 +47,15 @@ pub(super) fn run(matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<(), Er
         },
         Err(why) => Answer::rejected(*why, remedy::of_input(&input)),
     };
-    for warning in resolver.warnings() {
-        // The answer matters more than a warning that can't be printed.
-        _ = writeln!(io.err, "docker-credential-beta9: {warning}");
-    }
-    let files: Vec<String> = resolver
-        .config()
-        .files
-        .iter()
-        .map(|file| file.display().to_string())
-        .collect();
-    let text = if matches.get_flag("json") {
-        answer.json(&input.to_string_lossy(), &files)
-    } else {
-        answer.human(&files, Style::of(io.out, env)).into()
-    };
-    io.out
-        .write_all(text.as_bytes())
-        .map_err(super::unwritable)?;
-    match target {
-        // The report says why. Docker's own keys aren't an error.
-        Err(why) if why != ITEM => Err(Error::Told),
-        _ => Ok(()),
-    }
+    warn(io, &resolver);
+    let files = resolver.config().files.iter();
+    let files: Vec<String> = files.map(|file| file.display().to_string()).collect();
+    let json = |answer: &Answer| answer.json(&input.to_string_lossy(), &files);
+    show(matches, env, io, &answer, json, |answer, style| {
+        answer.human(&files, style)
+    })?;
+    // The report says why. Docker's own keys aren't an error.
+    outcome(target.is_err_and(|why| why != ITEM))
 }
 
 /// The host and path of a registry or an image.

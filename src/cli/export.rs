@@ -6,14 +6,14 @@ use std::path::PathBuf;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use clap::builder::PossibleValuesParser;
-use clap::{Arg, ArgMatches, Command};
+use clap::{ArgMatches, Command, value_parser};
 use serde::Serialize;
 use serde_json::ser::{PrettyFormatter, Serializer};
 use zeroize::Zeroizing;
 
 use super::errors::ExportError;
 use super::question::yes;
-use super::{flag, unwritable, warn};
+use super::{flag, option, outcome, print, warn};
 use crate::Io;
 use crate::backend::Backend;
 use crate::client::file::Readers;
@@ -27,22 +27,13 @@ use crate::resolver::Resolver;
 use crate::shown::shown_list;
 
 pub(super) fn command() -> Command {
-    let format = Arg::new("format").long("format").value_name("FORMAT");
-    let output = Arg::new("output").long("output").value_name("FILE");
+    let file = "A new file that only its owner can read, instead of standard output";
+    let format = option("format", "FORMAT", "What is written").default_value("docker");
     Command::new("export")
         .about("Write the logins of the built-in store as a docker configuration, in plain text")
         .long_about(LONG)
-        .arg(
-            format
-                .value_parser(PossibleValuesParser::new(["docker"]))
-                .default_value("docker")
-                .help("What is written"),
-        )
-        .arg(
-            output
-                .value_parser(clap::value_parser!(PathBuf))
-                .help("A new file that only its owner can read, instead of standard output"),
-        )
+        .arg(format.value_parser(PossibleValuesParser::new(["docker"])))
+        .arg(option("output", "FILE", file).value_parser(value_parser!(PathBuf)))
         .arg(flag("yes", "Do not ask"))
         .after_help(HELP)
 }
@@ -55,20 +46,16 @@ pub(super) fn run(matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<(), Er
     // A request's credential is not part of the store.
     config.request = Request::default();
     let resolver = Resolver::new(config)?;
-    let place = matches
-        .get_one::<PathBuf>("output")
-        .map(|path| Place::of(path))
-        .transpose()?;
+    let file = matches.get_one::<PathBuf>("output");
+    let place = file.map(|path| Place::of(path)).transpose()?;
     if let Some(place) = &place
         && place.read()?.is_some()
     {
         return Err(ExportError::Exists(place.path().display().to_string()).into());
     }
     let mut skipped = Vec::new();
-    let urls: Vec<String> = resolver
-        .list(&mut |error| skipped.push(crate::one_line(error)))?
-        .into_keys()
-        .collect();
+    let listed = resolver.list(&mut |error| skipped.push(crate::one_line(error)))?;
+    let urls: Vec<String> = listed.into_keys().collect();
     if urls.is_empty() && skipped.is_empty() {
         return Err(ExportError::Empty.into());
     }
@@ -88,10 +75,10 @@ pub(super) fn run(matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<(), Er
     }
     let mut logins = BTreeMap::new();
     for url in &urls {
-        let login = resolver
+        let exported = resolver
             .audited("export", Some(url), |resolver| held(resolver, url))
-            .and_then(|credential| Login::of(&credential));
-        match login {
+            .and_then(|credential| login(&credential));
+        match exported {
             Ok(login) => _ = logins.insert(url.as_str(), login),
             Err(error) => skipped.push(crate::one_line(&error.about(url))),
         }
@@ -100,16 +87,12 @@ pub(super) fn run(matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<(), Er
     let text = document(&logins)?;
     match &place {
         Some(place) => place.replace(None, &text, Readers::Owner)?,
-        None => io.out.write_all(text.as_bytes()).map_err(unwritable)?,
+        None => print(io.out, text.as_str())?,
     }
     for error in &skipped {
         crate::warn(io.err, &format_args!("left out: {error}"));
     }
-    if skipped.is_empty() {
-        Ok(())
-    } else {
-        Err(Error::Told)
-    }
+    outcome(!skipped.is_empty())
 }
 
 /// A stored login as a user name and a password that docker can use itself.
@@ -136,44 +119,26 @@ fn held(resolver: &Resolver, url: &str) -> Result<Credential, Error> {
     resolver.get(&url)
 }
 
-/// A member of `auths`
+/// The member of `auths` with its value
 /// (<https://github.com/docker/cli/blob/master/cli/config/types/authconfig.go>).
-struct Login {
-    identity: bool,
-    secret: Zeroizing<String>,
-}
+type Login = (&'static str, Zeroizing<String>);
 
-impl Login {
-    fn of(credential: &Credential) -> Result<Self, Error> {
-        let (username, secret) = (credential.username(), credential.secret().expose());
-        if username == "<token>" {
-            return Ok(Self {
-                identity: true,
-                secret: Zeroizing::new(secret.to_owned()),
-            });
-        }
-        if username.contains(':') {
-            return Err(ExportError::Colon.into());
-        }
-        let pair = Zeroizing::new(format!("{username}:{secret}"));
-        Ok(Self {
-            identity: false,
-            secret: Zeroizing::new(STANDARD.encode(pair.as_bytes())),
-        })
+fn login(credential: &Credential) -> Result<Login, Error> {
+    let (username, secret) = (credential.username(), credential.secret().expose());
+    if username == "<token>" {
+        return Ok(("identitytoken", Zeroizing::new(secret.to_owned())));
     }
+    if username.contains(':') {
+        return Err(ExportError::Colon.into());
+    }
+    let pair = Zeroizing::new(format!("{username}:{secret}"));
+    Ok(("auth", Zeroizing::new(STANDARD.encode(pair.as_bytes()))))
 }
 
 fn document(logins: &BTreeMap<&str, Login>) -> Result<Zeroizing<String>, Error> {
+    let logins = logins.iter();
     let auths: BTreeMap<_, _> = logins
-        .iter()
-        .map(|(url, login)| {
-            let name = if login.identity {
-                "identitytoken"
-            } else {
-                "auth"
-            };
-            (url, BTreeMap::from([(name, login.secret.as_str())]))
-        })
+        .map(|(url, (name, secret))| (url, BTreeMap::from([(name, secret.as_str())])))
         .collect();
     let mut text = Zeroizing::new(Vec::with_capacity(16 << 10));
     let mut writer = Serializer::with_formatter(&mut *text, PrettyFormatter::with_indent(b"\t"));

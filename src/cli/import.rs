@@ -11,7 +11,8 @@ use serde::Serialize;
 
 use super::question::yes;
 use super::rows::{Rows, fold};
-use super::{flag, unwritable};
+use super::style::Style;
+use super::{flag, outcome, print, resolver};
 use crate::Io;
 use crate::client::plain_login::takeable;
 use crate::client::{AuthEntry, Clients, Held};
@@ -19,7 +20,7 @@ use crate::config::Env;
 use crate::error::Error;
 use crate::shown::shown;
 use plain::{PlainFile, plain_files};
-pub(super) use take::{Import, STORED_DIFFERS};
+pub(super) use take::{Import, without_name};
 
 pub(super) fn command() -> Command {
     let from = Arg::new("from")
@@ -55,7 +56,7 @@ pub(super) fn run(matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<(), Er
         dry_run,
     };
     // Opened once in advance, so that a wrong configuration is not reported for each entry.
-    import.open()?;
+    resolver(env)?;
     let clients = Clients::read(env).without_logins();
     let all: Vec<&AuthEntry> = files.iter().flat_map(|file| &file.auths).collect();
     let mut report = Report {
@@ -63,7 +64,8 @@ pub(super) fn run(matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<(), Er
         dry_run,
         ..Report::default()
     };
-    let (mut rows, mut found) = (Rows::new(0, "would take over  ".len()), Vec::new());
+    let mut rows = Rows::new(0, "would take over  ".len(), Style::default());
+    let mut found = Vec::new();
     for file in &files {
         report.files.push(file.path.display().to_string());
         let (mut wired, mut names) = (Vec::new(), BTreeSet::new());
@@ -101,13 +103,9 @@ pub(super) fn run(matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<(), Er
     }
     if json {
         let text = serde_json::to_string(&report).unwrap_or_default();
-        writeln!(io.out, "{text}").map_err(unwritable)?;
+        print(io.out, text + "\n")?;
     }
-    if report.left.is_empty() {
-        Ok(())
-    } else {
-        Err(Error::Told)
-    }
+    outcome(!report.left.is_empty())
 }
 
 /// The results by key.
@@ -169,7 +167,7 @@ impl Report {
         if self.json {
             return Ok(());
         }
-        io.out.write_all(text.as_bytes()).map_err(unwritable)
+        print(io.out, text)
     }
 }
 

@@ -7,7 +7,6 @@ use clap_mangen::Man;
 use clap_mangen::roff::{Roff, roman};
 
 use super::errors::CliError;
-use super::unwritable;
 use crate::Io;
 use crate::config::Env;
 use crate::error::Error;
@@ -37,19 +36,15 @@ pub(super) fn run(matches: &ArgMatches, _env: &Env, io: &mut Io) -> Result<(), E
             of_command(command.clone(), &mut page)
         }
     };
-    written
-        .and_then(|()| io.out.write_all(&page))
-        .map_err(unwritable)
+    let printed = written.and_then(|()| io.out.write_all(&page));
+    Ok(printed.map_err(CliError::Unwritable)?)
 }
 
 /// The program's own page, with one line for each command.
 fn whole(root: Command, out: &mut dyn Write) -> Result {
     let protocol = text(root.get_after_help());
     let man = Man::new(root.long_about(DESCRIPTION));
-    title(env!("CARGO_PKG_NAME"), out)?;
-    man.render_name_section(out)?;
-    man.render_synopsis_section(out)?;
-    man.render_description_section(out)?;
+    start(&man, env!("CARGO_PKG_NAME"), out)?;
     section("PROTOCOL", &protocol, out)?;
     man.render_options_section(out)?;
     man.render_subcommands_section(out)?;
@@ -63,20 +58,20 @@ fn of_command(command: Command, out: &mut dyn Write) -> Result {
     let notes = text(command.get_after_long_help().or(command.get_after_help()));
     let name = [env!("CARGO_PKG_NAME"), "-", command.get_name()].concat();
     let man = Man::new(command);
-    title(&name, out)?;
-    man.render_name_section(out)?;
-    man.render_synopsis_section(out)?;
-    man.render_description_section(out)?;
+    start(&man, &name, out)?;
     man.render_options_section(out)?;
     section("NOTES", &notes, out)
 }
 
-/// The title, without a date, so that the same source gives the same page.
-fn title(name: &str, out: &mut dyn Write) -> Result {
+/// The start of a page. Its title has no date, so that the same source gives the same page.
+fn start(man: &Man, name: &str, out: &mut dyn Write) -> Result {
     writeln!(
         out,
         ".TH {name} 1 \"\" \"{SOURCE}\" \"User Commands\"\n.nh\n.ad l"
-    )
+    )?;
+    man.render_name_section(out)?;
+    man.render_synopsis_section(out)?;
+    man.render_description_section(out)
 }
 
 /// A section of paragraphs. Indented lines are printed as they are.

@@ -5,9 +5,11 @@ use std::time::Instant;
 
 use clap::{ArgMatches, Command};
 use serde::Serialize;
+use zeroize::Zeroizing;
 
 use super::rows::Rows;
-use super::{flag, unwritable};
+use super::style::Style;
+use super::{flag, show};
 use crate::Io;
 use crate::config::{Config, Env};
 use crate::error::Error;
@@ -17,6 +19,8 @@ use crate::shown::shown;
 use crate::store::{Converted, Generation, Left, Migrated, PostgresStore, ToNames};
 
 pub(super) fn command() -> Command {
+    let dry_run = "Show what --to-names would do, and change nothing";
+    let dry_run = flag("dry-run", dry_run);
     Command::new("migrate")
         .about("Prepare Beta9's database for image secrets and for secrets that expire")
         .arg(flag("json", "Print one JSON object"))
@@ -24,13 +28,7 @@ pub(super) fn command() -> Command {
             "to-names",
             "Copy the secrets of registries into single secrets, and bind images to their names",
         ))
-        .arg(
-            flag(
-                "dry-run",
-                "Show what --to-names would do, and change nothing",
-            )
-            .requires("to-names"),
-        )
+        .arg(dry_run.requires("to-names"))
         .long_about(LONG)
         .after_help(HELP)
 }
@@ -39,23 +37,19 @@ pub(super) fn run(matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<(), Er
     let config = Config::load(env)?;
     let deadline = Instant::now() + config.timeout;
     let store = PostgresStore::new(&config.workspace, config.postgres);
-    let is_json = matches.get_flag("json");
-    let text = if matches.get_flag("to-names") {
+    if matches.get_flag("to-names") {
         let dry_run = matches.get_flag("dry-run");
         let done = store.to_names(single_sets, dry_run, deadline)?;
-        if is_json {
-            names_json(&done, dry_run)
-        } else {
-            names_human(&done, dry_run)
-        }
-    } else {
-        let done = store.migrate(deadline)?;
-        if is_json { json(&done) } else { human(&done) }
-    };
-    io.out.write_all(text.as_bytes()).map_err(unwritable)
+        let json = |done: &_| names_json(done, dry_run);
+        return show(matches, env, io, &done, json, |done, _| {
+            names_human(done, dry_run)
+        });
+    }
+    let done = store.migrate(deadline)?;
+    show(matches, env, io, &done, json, human)
 }
 
-fn json(done: &Migrated) -> String {
+fn json(done: &Migrated) -> Zeroizing<String> {
     #[derive(Serialize)]
     struct Object<'a> {
         generation: u8,
@@ -73,22 +67,21 @@ fn json(done: &Migrated) -> String {
         there: what(false),
         left_over: &done.left_over,
     })
-    .to_string()
 }
 
-fn human(done: &Migrated) -> String {
-    let mut rows = Rows::new(0, 35);
+fn human(done: &Migrated, style: Style) -> String {
+    let mut rows = Rows::new(0, 35, style);
     rows.plain("the database", &done.generation.to_string());
-    done.steps
-        .iter()
-        .for_each(|step| rows.plain(step.what, if step.made { "made" } else { "there already" }));
-    done.left_over
-        .iter()
-        .for_each(|what| rows.plain(what, LEFT_OVER));
+    for step in &done.steps {
+        rows.plain(step.what, if step.made { "made" } else { "there already" });
+    }
+    for what in &done.left_over {
+        rows.plain(what, LEFT_OVER);
+    }
     rows.finish()
 }
 
-fn names_json(done: &ToNames, dry_run: bool) -> String {
+fn names_json(done: &ToNames, dry_run: bool) -> Zeroizing<String> {
     #[derive(Serialize)]
     struct Object<'a> {
         dry_run: bool,
@@ -105,36 +98,26 @@ fn names_json(done: &ToNames, dry_run: bool) -> String {
         left: &done.left,
         images_without_names: done.unbound,
     })
-    .to_string()
 }
 
 fn names_human(done: &ToNames, dry_run: bool) -> String {
     let mut lines = vec![format!("the database is of {}", done.generation)];
     let would = if dry_run { "would have " } else { "" };
-    for Converted {
-        host,
-        secret,
-        names,
-        made,
-        bound,
-        again,
-    } in &done.converted
-    {
-        let names = names.join(", ");
+    for one in &done.converted {
+        let (host, secret, names) = (&one.host, &one.secret, one.names.join(", "));
+        let [made, bound, again] = [&one.made, &one.bound, &one.again].map(|all| all.join(", "));
         if made.is_empty() {
             lines.push(format!(
                 "{host}: {names} are there already, as {secret} has them"
             ));
         } else {
             lines.push(format!(
-                "{host}: {would}made {} from {secret}; the names are {names}",
-                made.join(", ")
+                "{host}: {would}made {made} from {secret}; the names are {names}"
             ));
         }
         if !bound.is_empty() {
             lines.push(format!(
-                "{host}: {would}bound the images {} to the names",
-                bound.join(", ")
+                "{host}: {would}bound the images {bound} to the names"
             ));
         }
         if !again.is_empty() {
@@ -145,16 +128,14 @@ fn names_human(done: &ToNames, dry_run: bool) -> String {
                 _ => "once Beta9's migration 053 has run, which unbinds them",
             };
             lines.push(format!(
-                "{host}: deploy the images {} again, with the names {names}: {why}",
-                again.join(", ")
+                "{host}: deploy the images {again} again, with the names {names}: {why}"
             ));
         }
     }
-    lines.extend(
-        done.left
-            .iter()
-            .map(|left| format!("left {} as it is: {}", shown(&left.secret), left.why)),
-    );
+    for left in &done.left {
+        let secret = shown(&left.secret);
+        lines.push(format!("left {secret} as it is: {}", left.why));
+    }
     if let Some(unbound) = done.unbound.filter(|unbound| *unbound > 0) {
         lines.push(format!(
             "{unbound} images name no secrets, and nothing in the database says which of them are private: deploy those again, with the names of their registry"

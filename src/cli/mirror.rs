@@ -4,55 +4,53 @@ use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Arg, ArgMatches, Command};
+use clap::{Arg, ArgMatches, Command, value_parser};
 use listenfd::ListenFd;
 use tokio::sync::mpsc;
 use tokio::task::LocalSet;
 
 use super::check::token_host;
-use super::{flag, unwritable};
+use super::{flag, option, print};
 use crate::Io;
 use crate::config::Env;
 use crate::error::Error;
 use crate::mirror::{self, Limits, Mirror, MirrorError};
 
 pub(super) fn command() -> Command {
+    let listen = "Listen here instead of on systemd's socket; port 0 takes a free one";
+    let listen = option("listen", "ADDRESS", listen);
+    let idle = "Close a connection after this long without traffic";
+    let idle = option("idle", "TIME", idle);
     Command::new("mirror")
         .about("Serve containerd the images of private registries, as a mirror on this node")
-        .arg(
-            Arg::new("listen")
-                .long("listen")
-                .value_name("ADDRESS")
-                .value_parser(clap::value_parser!(SocketAddr))
-                .help("Listen here instead of on systemd's socket; port 0 takes a free one"),
-        )
+        .arg(listen.value_parser(value_parser!(SocketAddr)))
         .arg(mirror_dir())
         .arg(token_host())
         .arg(flag("stream", "Fetch blobs here where a registry redirects to an object store, for nodes that cannot reach it"))
-        .arg(
-            Arg::new("idle")
-                .long("idle")
-                .value_name("TIME")
-                .default_value("60s")
-                .value_parser(|text: &str| humantime::parse_duration(text).map_err(|_| "give a time such as 60s"))
-                .help("Close a connection after this long without traffic"),
-        )
+        .arg(idle.default_value("60s").value_parser(parse_idle))
         .after_help(HELP)
+}
+
+/// What was given for that option.
+pub(super) fn dir_of(matches: &ArgMatches) -> PathBuf {
+    let dir = matches.get_one::<PathBuf>("mirror-dir").cloned();
+    dir.unwrap_or_else(|| mirror::DIR.into())
+}
+
+fn parse_idle(text: &str) -> Result<Duration, &'static str> {
+    humantime::parse_duration(text).map_err(|_| "give a time such as 60s")
 }
 
 /// The option for the directory of the certificates and the list of hosts.
 pub(super) fn mirror_dir() -> Arg {
-    Arg::new("mirror-dir")
-        .long("mirror-dir")
-        .value_name("DIR")
+    let help = "The directory of the mirror's certificates and of its list of hosts";
+    option("mirror-dir", "DIR", help)
         .default_value(mirror::DIR)
-        .value_parser(clap::value_parser!(PathBuf))
-        .help("The directory of the mirror's certificates and of its list of hosts")
+        .value_parser(value_parser!(PathBuf))
 }
 
 pub(super) fn run(matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<(), Error> {
-    let dir = matches.get_one::<PathBuf>("mirror-dir").cloned();
-    let dir = dir.unwrap_or_else(|| mirror::DIR.into());
+    let dir = dir_of(matches);
     let tls = mirror::tls(&dir)?;
     let listener = if let Some(address) = matches.get_one::<SocketAddr>("listen") {
         listen(*address, io)?
@@ -83,14 +81,10 @@ pub(super) fn run(matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<(), Er
 
 /// Opens a socket.
 fn listen(address: SocketAddr, io: &mut Io) -> Result<TcpListener, Error> {
-    if !address.ip().is_loopback() {
-        return Err(MirrorError::NotLoopback(address.to_string()).into());
-    }
+    check(address)?;
     let listener = TcpListener::bind(address).map_err(MirrorError::Listen)?;
     let address = listener.local_addr().map_err(MirrorError::Listen)?;
-    writeln!(io.out, "listening on {address}")
-        .and_then(|()| io.out.flush())
-        .map_err(unwritable)?;
+    print(io.out, format_args!("listening on {address}\n"))?;
     Ok(listener)
 }
 
@@ -103,11 +97,15 @@ fn passed() -> Result<TcpListener, Error> {
     let socket = sockets.take_tcp_listener(0).map_err(MirrorError::Listen)?;
     let socket = socket.ok_or(MirrorError::NoSocket)?;
     let address = socket.local_addr().map_err(MirrorError::Listen)?;
+    check(address)?;
+    Ok(socket)
+}
+
+fn check(address: SocketAddr) -> Result<(), MirrorError> {
     if address.ip().is_loopback() {
-        Ok(socket)
-    } else {
-        Err(MirrorError::NotLoopback(address.to_string()).into())
+        return Ok(());
     }
+    Err(MirrorError::NotLoopback(address.to_string()))
 }
 
 /// containerd fetches three layers of an image in parallel, and kubelet pulls five images.

@@ -6,12 +6,12 @@ mod report;
 
 use std::time::Duration;
 
-use clap::{Arg, ArgGroup, ArgMatches, Command};
+use clap::{ArgGroup, ArgMatches, Command};
 
 use super::errors::CliError;
-use super::{flag, images};
+use super::{flag, image_arg, images, option};
 use crate::Io;
-use crate::config::{Config, Env};
+use crate::config::Env;
 use crate::error::Error;
 use crate::host::ImageRef;
 use crate::keys::Keys;
@@ -21,12 +21,9 @@ use given::{asked, given};
 use report::Report;
 
 pub(super) fn command() -> Command {
-    let option = |name: &'static str, value: &'static str, help: &'static str| {
-        Arg::new(name).long(name).value_name(value).help(help)
-    };
     Command::new("provision")
         .about("Store the keys of an image's registry in the workspace, and bind the image to them")
-        .arg(Arg::new("image").value_name("IMAGE").required(true).num_args(1..).help("The image references"))
+        .arg(image_arg())
         .arg(option("creds", "KEY,KEY", "Names of the keys; each value is read from the environment, else from the workspace's secret of that name").value_delimiter(','))
         .arg(option("creds-json", "FILE", "The same as a JSON list, or a map from names to values; - is standard input"))
         .group(ArgGroup::new("keys").args(["creds", "creds-json"]))
@@ -58,21 +55,21 @@ pub(super) fn run(matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<(), Er
         report.note("nothing was stored: without keys the image is public");
         return report.finish(&Ok(()), io);
     }
-    let resolver = Resolver::new(Config::load(env)?)?;
-    let done = Provision {
-        resolver: &resolver,
+    let resolver = super::resolver(env)?;
+    let provision = Provision {
+        resolver,
         matches,
         env,
-    }
-    .keep(&images, keys, &missing, &mut report);
-    super::warn(io, &resolver);
+    };
+    let done = provision.keep(&images, keys, &missing, &mut report);
+    super::warn(io, &provision.resolver);
     report.finish(&done, io)?;
     done
 }
 
 /// One run, after parsing the arguments.
 struct Provision<'a> {
-    resolver: &'a Resolver,
+    resolver: Resolver,
     matches: &'a ArgMatches,
     env: &'a Env,
 }
@@ -86,11 +83,9 @@ impl Provision<'_> {
         missing: &[String],
         report: &mut Report,
     ) -> Result<(), Error> {
-        let resolver = self.resolver;
-        let image_id = self
-            .matches
-            .get_one::<String>("image-id")
-            .map(String::as_str);
+        let resolver = &self.resolver;
+        let image_id = self.matches.get_one::<String>("image-id");
+        let image_id = image_id.map(String::as_str);
         let ttl: Option<Duration> = self.matches.get_one("ttl").copied();
         let mut first_of_each: Vec<&ImageRef> = Vec::new();
         for image in images {
@@ -146,19 +141,14 @@ impl Provision<'_> {
         missing: &[String],
         names: bool,
     ) -> Result<Vec<Prepared<'i>>, Error> {
-        let (keys, there) = given(self.resolver, images, keys, missing, names)?;
+        let (keys, there) = given(&self.resolver, images, keys, missing, names)?;
         if names {
-            return self.resolver.prepare_names(
-                images,
-                &keys,
-                there,
-                self.matches.get_flag("force"),
-            );
+            let force = self.matches.get_flag("force");
+            return (self.resolver).prepare_names(images, &keys, there, force);
         }
-        images
-            .iter()
-            .map(|image| self.resolver.prepare_secret(image, &keys))
-            .collect()
+        let images = images.iter();
+        let prepare = |image: &&'i ImageRef| self.resolver.prepare_secret(image, &keys);
+        images.map(prepare).collect()
     }
 
     /// If requested, asks each image's registry whether it accepts the credential.
@@ -171,7 +161,7 @@ impl Provision<'_> {
         if !self.matches.get_flag("check") {
             return Ok(());
         }
-        let resolver = self.resolver;
+        let resolver = &self.resolver;
         for image in images {
             let (host, repository) = (&image.host, &image.repository);
             let Some(one) = prepared.iter().find(|one| one.image.host == *host) else {
@@ -187,13 +177,14 @@ impl Provision<'_> {
                 resolver.deadline(),
                 self.env.log(),
             )?;
-            report.note(&if taken {
-                format!("{host} accepts the credential for {repository}")
+            let (says, why) = if taken {
+                ("accepts", "")
             } else {
-                format!(
-                    "{host} doesn't say whether it accepts the credential for {repository}: it requires none"
-                )
-            });
+                ("doesn't say whether it accepts", ": it requires none")
+            };
+            report.note(&format!(
+                "{host} {says} the credential for {repository}{why}"
+            ));
         }
         Ok(())
     }

@@ -2,9 +2,9 @@
 
 use clap::{ArgMatches, Command};
 
-use super::unwritable;
+use super::{print, resolver, warn};
 use crate::Io;
-use crate::config::{Config, Env};
+use crate::config::Env;
 use crate::error::Error;
 use crate::resolver::Resolver;
 
@@ -15,12 +15,12 @@ pub(super) fn command() -> Command {
 }
 
 pub(super) fn run(_matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<(), Error> {
-    let resolver = Resolver::new(Config::load(env)?)?;
+    let resolver = resolver(env)?;
     let pruned = resolver.audited("prune", None, Resolver::prune);
-    super::warn(io, &resolver);
+    warn(io, &resolver);
     let pruned = pruned?;
     for name in &pruned {
-        writeln!(io.out, "removed the secret of {name}").map_err(unwritable)?;
+        print(io.out, format_args!("removed the secret of {name}\n"))?;
     }
-    writeln!(io.out, "{} removed", pruned.len()).map_err(unwritable)
+    print(io.out, format_args!("{} removed\n", pruned.len()))
 }

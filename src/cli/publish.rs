@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::rows::fold;
 use super::status::{brief, rfc3339};
-use super::{flag, unwritable};
+use super::{flag, outcome, print};
 use crate::Io;
 use crate::config::{Config, Env};
 use crate::error::Error;
@@ -27,17 +27,9 @@ pub(super) fn command() -> Command {
                 .value_parser(|text: &str| Host::parse(text.as_bytes()))
                 .help("The registries; without any, those that were published before"),
         )
-        .arg(
-            flag("all", "Every registry of a cloud whose keys are in the control plane's own store")
-                .conflicts_with("host"),
-        )
-        .arg(flag(
-            "names",
-            "Write single secrets, which images name: for the gateway, which does not show whether images do",
-        ))
-        .arg(
-            flag("force", "Write even if nothing is due, and overwrite secrets that this node did not write").requires("host"),
-        )
+        .arg(flag("all", "Every registry of a cloud whose keys are in the control plane's own store").conflicts_with("host"))
+        .arg(flag("names", "Write single secrets, which images name: for the gateway, which does not show whether images do"))
+        .arg(flag("force", "Write even if nothing is due, and overwrite secrets that this node did not write").requires("host"))
         .arg(flag("undo", "Remove what was written for these registries").requires("host").conflicts_with("dry-run"))
         .arg(flag("dry-run", "Only say what would be written"))
         .arg(flag("json", "Print one JSON object"))
@@ -62,7 +54,7 @@ pub(super) fn run(matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<(), Er
     hosts.retain(|host| seen.insert(host.clone()));
     let mut report = Report {
         json: flag("json"),
-        rows: Vec::new(),
+        registries: Vec::new(),
         failed: 0,
     };
     for host in &hosts {
@@ -73,27 +65,27 @@ pub(super) fn run(matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<(), Er
         } else {
             publisher.publish(host, how)
         };
-        publisher
-            .warnings()
-            .iter()
-            .for_each(|warning| crate::warn(io.err, warning));
-        publisher
-            .target()
-            .audit("publish", Some(host.as_str()), outcome(&done));
-        publisher
-            .target()
-            .warnings()
-            .iter()
-            .for_each(|warning| crate::warn(io.err, warning));
-        report.add(host, &done, publisher.target().workspace_store(), io)?;
+        let target = publisher.target();
+        target.audit("publish", Some(host.as_str()), word(&done));
+        for warning in publisher.warnings() {
+            crate::warn(io.err, &warning);
+        }
+        report.add(host, &done, target.workspace_store(), io)?;
     }
-    report.finish(io)
+    if report.json {
+        print(io.out, json::line(&report).as_str())?;
+    } else if hosts.is_empty() {
+        print(io.out, "nothing to publish: name a registry\n")?;
+    }
+    outcome(report.failed > 0)
 }
 
 /// The report: line by line, or as JSON at the end.
+#[derive(Serialize)]
 struct Report {
+    #[serde(skip)]
     json: bool,
-    rows: Vec<Row>,
+    registries: Vec<Row>,
     failed: usize,
 }
 
@@ -129,41 +121,29 @@ impl Report {
         let mut row = Row {
             registry: host.as_str().to_owned(),
             store: store.to_owned(),
-            outcome: outcome(done),
+            outcome: word(done),
             ..Row::default()
         };
         let line = match done {
             Ok(Publication::Written(published)) => {
                 row.describe(published);
-                let left = left(published.expires);
-                format!(
-                    "wrote {} to the {store} store, good for {left}",
-                    listed(published.names())
-                )
+                let (names, left) = (listed(published.names()), left(published.expires));
+                format!("wrote {names} to the {store} store, good for {left}")
             }
             Ok(Publication::Current(published)) => {
                 row.describe(published);
-                format!(
-                    "nothing is due for {} ({})",
-                    left(published.due()),
-                    listed(published.names())
-                )
+                let (names, left) = (listed(published.names()), left(published.due()));
+                format!("nothing is due for {left} ({names})")
             }
             Ok(Publication::Planned(names)) => {
                 row.names = Some(names.clone());
-                format!(
-                    "would write {} to the {store} store",
-                    listed(names.iter().map(String::as_str))
-                )
+                format!("would write {} to the {store} store", listed(names))
             }
             Ok(Publication::Removed(names)) => {
                 row.names = Some(names.clone());
                 match names.as_slice() {
                     [] => "nothing was left of it in the workspace".to_owned(),
-                    names => format!(
-                        "removed {} from the {store} store",
-                        listed(names.iter().map(String::as_str))
-                    ),
+                    names => format!("removed {} from the {store} store", listed(names)),
                 }
             }
             Err(error) => {
@@ -174,35 +154,11 @@ impl Report {
                 String::new()
             }
         };
-        self.rows.push(row);
+        self.registries.push(row);
         if self.json || line.is_empty() {
             return Ok(());
         }
-        writeln!(io.out, "{}", fold(&format!("{host}: {line}")))
-            .and_then(|()| io.out.flush())
-            .map_err(unwritable)
-    }
-
-    fn finish(self, io: &mut Io) -> Result<(), Error> {
-        if self.json {
-            #[derive(Serialize)]
-            struct Object {
-                registries: Vec<Row>,
-                failed: usize,
-            }
-            let text = json::line(&Object {
-                registries: self.rows,
-                failed: self.failed,
-            });
-            io.out.write_all(text.as_bytes()).map_err(unwritable)?;
-        } else if self.rows.is_empty() {
-            writeln!(io.out, "nothing to publish: name a registry").map_err(unwritable)?;
-        }
-        if self.failed > 0 {
-            Err(Error::Told)
-        } else {
-            Ok(())
-        }
+        print(io.out, fold(&format!("{host}: {line}")) + "\n")
     }
 }
 
@@ -217,7 +173,7 @@ impl Row {
     }
 }
 
-fn outcome(done: &Result<Publication, Error>) -> &'static str {
+fn word(done: &Result<Publication, Error>) -> &'static str {
     match done {
         Ok(Publication::Written(_)) => "written",
         Ok(Publication::Current(_)) => "current",
@@ -228,11 +184,10 @@ fn outcome(done: &Result<Publication, Error>) -> &'static str {
 }
 
 /// `A`, `A and B`.
-fn listed<'n>(names: impl Iterator<Item = &'n str>) -> String {
-    names
-        .map(|name| name.escape_debug().to_string())
-        .collect::<Vec<_>>()
-        .join(" and ")
+fn listed(names: impl IntoIterator<Item = impl AsRef<str>>) -> String {
+    let names = names.into_iter();
+    let names = names.map(|name| name.as_ref().escape_debug().to_string());
+    names.collect::<Vec<_>>().join(" and ")
 }
 
 fn left(end: SystemTime) -> String {

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::unwritable;
+use super::print;
 use crate::Output;
 use crate::error::Error;
 use crate::protocol::Input;
@@ -16,15 +16,11 @@ pub(super) fn yes(
     if !input.is_terminal() {
         return Ok(false);
     }
-    write!(out, "{question} [y/N] ")
-        .and_then(|()| out.flush())
-        .map_err(unwritable)?;
+    print(out, format_args!("{question} [y/N] "))?;
     let mut line = [0; 64];
     let read = input.read_until(&mut line, Instant::now() + PATIENCE);
     let answer = line[..read.unwrap_or(0)].trim_ascii();
-    Ok([b"y".as_slice(), b"yes"]
-        .iter()
-        .any(|yes| answer.eq_ignore_ascii_case(yes)))
+    Ok(answer.eq_ignore_ascii_case(b"y") || answer.eq_ignore_ascii_case(b"yes"))
 }
 
 const PATIENCE: Duration = Duration::from_mins(5);

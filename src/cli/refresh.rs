@@ -7,9 +7,9 @@ use clap::{ArgMatches, Command};
 use serde::Serialize;
 
 use super::status::brief;
-use super::{flag, unwritable};
+use super::{flag, outcome, print, warn};
 use crate::Io;
-use crate::cache::{Cache, Inventory, InventoryEntry, OWN, State};
+use crate::cache::{Cache, Inventory, InventoryEntry, OWN, State, TokenLife};
 use crate::config::{Config, Env, Request, StoreKind};
 use crate::error::Error;
 use crate::json;
@@ -26,40 +26,44 @@ pub(super) fn command() -> Command {
 
 pub(super) fn run(matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<(), Error> {
     let (all, json) = (matches.get_flag("all"), matches.get_flag("json"));
-    let config = Config::load(env)?;
-    let enabled = config.cache.enabled;
-    let resolver = Resolver::new(config)?;
-    let fault = |fault: FileError| fault.problem("token cache");
-    let caches = Cache::all_existing(resolver.config(), &Rc::default())
-        .map_err(fault)?
-        .into_iter()
-        .filter(|_| enabled);
-    let caches = caches
-        .map(|cache| Ok((cache.inventory()?, cache)))
-        .collect::<Result<Vec<_>, FileError>>()
-        .map_err(fault)?;
-    let due: Vec<_> = caches
+    let resolver = super::resolver(env)?;
+    let caches = caches(resolver.config()).map_err(|fault| fault.problem("token cache"))?;
+    let entries = caches
         .iter()
-        .flat_map(|(inventory, cache)| inventory.entries.iter().map(move |entry| (entry, cache)))
-        .filter(|(entry, _)| is_due(entry, all))
-        .collect();
+        .flat_map(|(inventory, cache)| inventory.entries.iter().map(move |entry| (entry, cache)));
+    let due: Vec<_> = entries.filter(|(entry, _)| is_due(entry, all)).collect();
     let mut report = Report {
         number: due.len(),
         json,
-        rows: Vec::new(),
+        tokens: Vec::new(),
         failed: 0,
     };
     for (entry, cache) in due {
         report.begin(entry, io)?;
-        let outcome = if is_idle(entry) && !all {
+        let done = if is_idle(entry) && !all {
             Ok(Refreshed::Left(IDLE))
         } else {
             refresh(env, cache, entry, io)
         };
-        report.end(entry, &outcome, io)?;
+        report.end(entry, &done, io)?;
     }
-    super::warn(io, &resolver);
-    report.finish(&caches, enabled, io)
+    warn(io, &resolver);
+    if json {
+        print(io.out, json::line(&report).as_str())?;
+    } else if report.number == 0 {
+        let text = nothing_to_do(&caches, resolver.config().cache.enabled);
+        print(io.out, text + "\n")?;
+    }
+    outcome(report.failed > 0)
+}
+
+/// The caches that exist, with their contents; none if the cache is off.
+fn caches(config: &Config) -> Result<Vec<(Inventory, Cache)>, FileError> {
+    let caches = Cache::all_existing(config, &Rc::default())?.into_iter();
+    let caches = caches.filter(|_| config.cache.enabled);
+    caches
+        .map(|cache| Ok((cache.inventory()?, cache)))
+        .collect()
 }
 
 /// Renews one token: reads everything again like a `get`, with a `get`'s full timeout.
@@ -81,18 +85,16 @@ fn refresh(
     }
     let resolver = Resolver::new(config)?;
     let registry = &entry.origin.registry;
-    let outcome = resolver
-        .refresh(cache, entry)
-        .map_err(|error| error.about(registry));
-    resolver.audit("refresh", Some(registry), word(&outcome));
-    super::warn(io, &resolver);
-    outcome
+    let done = resolver.refresh(cache, entry);
+    let done = done.map_err(|error| error.about(registry));
+    resolver.audit("refresh", Some(registry), word(&done));
+    warn(io, &resolver);
+    done
 }
 
 fn is_due(entry: &InventoryEntry, all: bool) -> bool {
-    entry
-        .token
-        .is_some_and(|token| all || token.state != State::Fresh)
+    let is_due = |token: TokenLife| all || token.state != State::Fresh;
+    entry.token.is_some_and(is_due)
 }
 
 /// Whether a token has not been used lately. Otherwise a timer would renew a token forever that was needed once.
@@ -104,10 +106,13 @@ fn is_idle(entry: &InventoryEntry) -> bool {
 }
 
 /// The report: line by line, or as JSON at the end.
+#[derive(Serialize)]
 struct Report {
+    #[serde(skip)]
     number: usize,
+    #[serde(skip)]
     json: bool,
-    rows: Vec<Row>,
+    tokens: Vec<Row>,
     failed: usize,
 }
 
@@ -127,31 +132,27 @@ impl Report {
         if self.json {
             return Ok(());
         }
-        let (place, origin) = (self.rows.len() + 1, &entry.origin);
-        write!(
-            io.out,
-            "[{place}/{}] {} ({}): ",
-            self.number, origin.registry, origin.workspace
-        )
-        .and_then(|()| io.out.flush())
-        .map_err(unwritable)
+        let (place, number) = (self.tokens.len() + 1, self.number);
+        let (registry, workspace) = (&entry.origin.registry, &entry.origin.workspace);
+        let text = format_args!("[{place}/{number}] {registry} ({workspace}): ");
+        print(io.out, text)
     }
 
     fn end(
         &mut self,
         entry: &InventoryEntry,
-        outcome: &Result<Refreshed, Error>,
+        done: &Result<Refreshed, Error>,
         io: &mut Io,
     ) -> Result<(), Error> {
-        let word = word(outcome);
-        let reason = match outcome {
+        let word = word(done);
+        let reason = match done {
             Ok(Refreshed::Renewed) => None,
             Ok(Refreshed::ByAnother) => Some("another process has just renewed it".to_owned()),
             Ok(Refreshed::Removed(why) | Refreshed::Left(why)) => Some((*why).to_owned()),
             Err(error) => Some(crate::one_line(error)),
         };
-        self.failed += usize::from(outcome.is_err());
-        self.rows.push(Row {
+        self.failed += usize::from(done.is_err());
+        self.tokens.push(Row {
             registry: entry.origin.registry.clone(),
             workspace: entry.origin.workspace.clone(),
             backend: entry.origin.backend.clone(),
@@ -162,34 +163,7 @@ impl Report {
             return Ok(());
         }
         let reason = reason.map_or(String::new(), |reason| format!(": {reason}"));
-        writeln!(io.out, "{word}{reason}").map_err(unwritable)
-    }
-
-    fn finish(
-        self,
-        caches: &[(Inventory, Cache)],
-        enabled: bool,
-        io: &mut Io,
-    ) -> Result<(), Error> {
-        if self.json {
-            #[derive(Serialize)]
-            struct Object {
-                tokens: Vec<Row>,
-                failed: usize,
-            }
-            let text = json::line(&Object {
-                tokens: self.rows,
-                failed: self.failed,
-            });
-            io.out.write_all(text.as_bytes()).map_err(unwritable)?;
-        } else if self.number == 0 {
-            writeln!(io.out, "{}", nothing_to_do(caches, enabled)).map_err(unwritable)?;
-        }
-        if self.failed > 0 {
-            Err(Error::Told)
-        } else {
-            Ok(())
-        }
+        print(io.out, format_args!("{word}{reason}\n"))
     }
 }
 
@@ -208,8 +182,8 @@ fn nothing_to_do(caches: &[(Inventory, Cache)], enabled: bool) -> String {
     )
 }
 
-fn word(outcome: &Result<Refreshed, Error>) -> &'static str {
-    match outcome {
+fn word(done: &Result<Refreshed, Error>) -> &'static str {
+    match done {
         Ok(Refreshed::Renewed | Refreshed::ByAnother) => "renewed",
         Ok(Refreshed::Removed(_)) => "removed",
         Ok(Refreshed::Left(_)) => "left",

@@ -5,55 +5,36 @@ mod many;
 
 use std::time::Duration;
 
-use clap::{Arg, ArgAction, ArgMatches, Command};
+use clap::{Arg, ArgMatches, Command};
 
 use super::errors::CliError;
-use super::{image, unwritable};
+use super::{flag, image, option, print, warn};
 use crate::Io;
-use crate::config::{Config, Env};
+use crate::config::Env;
 use crate::credential::Redacted;
 use crate::error::Error;
 use crate::host::ImageRef;
 use crate::resolver::Resolver;
 
 pub(super) fn command() -> Command {
+    let id = Arg::new("image-id").value_name("IMAGE_ID");
+    let image = "The image's reference, for stores that don't know image ids";
+    let mint =
+        "Print a token with its expiry instead of a cloud's keys, one line for each registry";
+    let min_life = "The shortest remaining life of a token, such as 30m [default: 30m]";
+    let min_life = option("min-life", "TIME", min_life).requires("mint");
+    let stdin = "Read one image id per line, and print one line of JSON for each";
     Command::new("resolve")
         .about("Print the secret of an image id, in the form of BETA9_IMAGE_CREDENTIALS")
         .arg(
-            Arg::new("image-id")
-                .value_name("IMAGE_ID")
-                .required_unless_present("stdin")
+            id.required_unless_present("stdin")
                 .conflicts_with("stdin")
                 .help("The image's id"),
         )
-        .arg(
-            Arg::new("image")
-                .long("image")
-                .value_name("REF")
-                .conflicts_with("stdin")
-                .help("The image's reference, for stores that don't know image ids"),
-        )
-        .arg(
-            Arg::new("mint")
-                .long("mint")
-                .action(ArgAction::SetTrue)
-                .help("Print a token with its expiry instead of a cloud's keys, one line for each registry"),
-        )
-        .arg(
-            Arg::new("min-life")
-                .long("min-life")
-                .value_name("TIME")
-                .requires("mint")
-                .value_parser(humantime::parse_duration)
-                .help("The shortest remaining life of a token, such as 30m [default: 30m]"),
-        )
-        .arg(
-            Arg::new("stdin")
-                .long("stdin")
-                .action(ArgAction::SetTrue)
-                .requires("mint")
-                .help("Read one image id per line, and print one line of JSON for each"),
-        )
+        .arg(option("image", "REF", image).conflicts_with("stdin"))
+        .arg(flag("mint", mint))
+        .arg(min_life.value_parser(humantime::parse_duration))
+        .arg(flag("stdin", stdin).requires("mint"))
         .after_help(HELP)
 }
 
@@ -61,39 +42,34 @@ pub(super) fn run(matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<(), Er
     if matches.get_flag("stdin") {
         return many::run(&resolver(matches, env)?.for_many(), io);
     }
-    let id = matches
-        .get_one::<String>("image-id")
-        .map_or("", String::as_str);
-    resolve(id, matches, env, io).map_err(|error| match error {
-        Error::NotFound => CliError::Anonymous(id.to_owned()).into(),
-        error => error,
-    })
+    let id = matches.get_one::<String>("image-id");
+    let id = id.map_or("", String::as_str);
+    resolve(id, matches, env, io).map_err(|error| anonymous(error, id))
 }
 
 fn resolve(id: &str, matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<(), Error> {
-    let image = matches
-        .get_one::<String>("image")
-        .map(|text| image(text))
-        .transpose()?;
+    let text = matches.get_one::<String>("image");
+    let image = text.map(|text| image(text)).transpose()?;
     let resolver = resolver(matches, env)?;
-    let payloads = if matches.get_flag("mint") {
-        minted(&resolver, id, image.as_ref())
-    } else {
-        audited(&resolver, image.as_ref(), |resolver| {
-            let payload = resolver.payload(id, image.as_ref())?;
-            Ok(vec![payload])
-        })
-    };
-    super::warn(io, &resolver);
+    let payloads = payloads(&resolver, id, image.as_ref(), matches.get_flag("mint"));
+    warn(io, &resolver);
     // All or nothing: if one registry fails, nothing is printed.
     for payload in payloads? {
-        writeln!(io.out, "{}", payload.expose()).map_err(unwritable)?;
+        print(io.out, format_args!("{}\n", payload.expose()))?;
     }
     Ok(())
 }
 
+/// The failure if an image certainly has no credential.
+fn anonymous(error: Error, id: &str) -> Error {
+    match error {
+        Error::NotFound => CliError::Anonymous(id.to_owned()).into(),
+        error => error,
+    }
+}
+
 fn resolver(matches: &ArgMatches, env: &Env) -> Result<Resolver, Error> {
-    let resolver = Resolver::new(Config::load(env)?)?;
+    let resolver = super::resolver(env)?;
     let min_life = matches.get_one("min-life").copied();
     Ok(if matches.get_flag("mint") {
         resolver.with_min_life(min_life.unwrap_or(MIN_LIFE))
@@ -102,19 +78,20 @@ fn resolver(matches: &ArgMatches, env: &Env) -> Result<Resolver, Error> {
     })
 }
 
-fn minted(resolver: &Resolver, id: &str, image: Option<&ImageRef>) -> Result<Vec<Redacted>, Error> {
-    audited(resolver, image, |resolver| {
-        resolver.minted_payloads(id, image)
-    })
-}
-
-fn audited<T>(
+/// The payloads of an image, with tokens or with keys.
+fn payloads(
     resolver: &Resolver,
+    id: &str,
     image: Option<&ImageRef>,
-    work: impl FnOnce(&Resolver) -> Result<T, Error>,
-) -> Result<T, Error> {
+    mint: bool,
+) -> Result<Vec<Redacted>, Error> {
     let host = image.map(|image| image.host.as_reference());
-    resolver.audited("resolve", host, work)
+    resolver.audited("resolve", host, |resolver| {
+        if mint {
+            return resolver.minted_payloads(id, image);
+        }
+        Ok(vec![resolver.payload(id, image)?])
+    })
 }
 
 /// Enough for a pull of many layers and the time before it.

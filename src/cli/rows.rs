@@ -2,56 +2,62 @@
 
 use std::fmt::Write;
 
-use super::style::Style;
+use super::style::{Painted, Style};
 
 /// Rows under construction.
 pub(super) struct Rows {
     out: String,
     indent: usize,
     names: usize,
+    style: Style,
 }
 
 impl Rows {
     /// Rows with names of `names` columns, indented by `indent` spaces.
-    pub(super) fn new(indent: usize, names: usize) -> Self {
+    pub(super) fn new(indent: usize, names: usize, style: Style) -> Self {
+        let out = String::new();
         Self {
-            out: String::new(),
+            out,
             indent,
             names,
+            style,
         }
     }
 
     /// Adds a heading.
-    pub(super) fn heading(&mut self, text: &str, style: Style) {
-        _ = writeln!(self.out, "{}", style.bold(text));
+    pub(super) fn heading(&mut self, text: &str) {
+        _ = writeln!(self.out, "{}", self.style.bold(text));
     }
 
     /// Adds a row. `paint` colours the text line by line.
-    pub(super) fn row(&mut self, name: &str, text: &str, paint: impl Fn(&str) -> String) {
-        let column = self.indent + self.names;
-        for (count, line) in wrap(text, WIDTH.saturating_sub(column))
-            .into_iter()
-            .enumerate()
-        {
-            let name = if count == 0 { name } else { "" };
-            let (indent, names) = (self.indent, self.names);
-            _ = writeln!(self.out, "{:indent$}{name:<names$}{}", "", paint(line));
+    fn row(&mut self, name: &str, text: &str, paint: fn(Style, String) -> Painted<String>) {
+        let (indent, names) = (self.indent, self.names);
+        let mut name = name;
+        for line in wrap(text.split(' '), WIDTH.saturating_sub(indent + names), "") {
+            let line = paint(self.style, line);
+            _ = writeln!(self.out, "{:indent$}{name:<names$}{line}", "");
+            name = "";
         }
     }
 
     /// Adds a row about something that is fine.
-    pub(super) fn good(&mut self, name: &str, text: &str, style: Style) {
-        self.row(name, text, |line| style.good(line).to_string());
+    pub(super) fn good(&mut self, name: &str, text: &str) {
+        self.row(name, text, Style::good);
     }
 
     /// Adds a row about something that must be fixed.
-    pub(super) fn bad(&mut self, name: &str, text: &str, style: Style) {
-        self.row(name, text, |line| style.bad(line).to_string());
+    pub(super) fn bad(&mut self, name: &str, text: &str) {
+        self.row(name, text, Style::bad);
+    }
+
+    /// Adds an emphasised row.
+    pub(super) fn bold(&mut self, name: &str, text: &str) {
+        self.row(name, text, Style::bold);
     }
 
     /// Adds a row of plain text.
     pub(super) fn plain(&mut self, name: &str, text: &str) {
-        self.row(name, text, str::to_owned);
+        self.row(name, text, |_, line| Painted::plain(line));
     }
 
     /// The text of all rows.
@@ -62,35 +68,33 @@ impl Rows {
 
 /// Wraps a sentence to 80 columns and indents all lines but the first.
 pub(super) fn fold(text: &str) -> String {
-    wrap(text, WIDTH - INDENT.len()).join(&format!("\n{INDENT}"))
+    wrap(text.split(' '), WIDTH - INDENT.len(), "").join(&format!("\n{INDENT}"))
 }
 
-/// Breaks a text at spaces into lines of at most `width` characters. A longer word gets its own line.
-fn wrap(text: &str, width: usize) -> Vec<&str> {
-    let mut lines = Vec::new();
-    let mut rest = text;
-    while rest.chars().count() > width {
-        let end = rest
-            .char_indices()
-            .nth(width)
-            .map_or(rest.len(), |(at, _)| at);
-        let (line, behind) = rest.split_at(end);
-        let space = if behind.starts_with(' ') {
-            Some(end)
+/// Joins words to lines of at most `width` characters; `joint` ends each line but the last. A longer word gets its own
+/// line.
+pub(super) fn wrap<'w>(
+    words: impl IntoIterator<Item = &'w str>,
+    width: usize,
+    joint: &str,
+) -> Vec<String> {
+    let mut words = words.into_iter();
+    let mut lines = vec![words.next().unwrap_or_default().to_owned()];
+    for word in words {
+        let line = lines.last_mut().expect("because it begins with a line");
+        if line.chars().count() + 1 + word.chars().count() + joint.len() > width {
+            line.push_str(joint);
+            lines.push(word.to_owned());
         } else {
-            line.rfind(' ').or_else(|| rest.find(' '))
-        };
-        let Some(space) = space.filter(|space| *space > 0) else {
-            break;
-        };
-        lines.push(&rest[..space]);
-        rest = &rest[space + 1..];
+            *line += " ";
+            *line += word;
+        }
     }
-    lines.push(rest);
     lines
 }
 
-const WIDTH: usize = 80;
+/// A terminal's columns.
+pub(super) const WIDTH: usize = 80;
 const INDENT: &str = "  ";
 
 #[cfg(test)]
@@ -99,6 +103,7 @@ mod tests {
 
     #[test]
     fn long_texts_break_at_spaces_and_long_words_do_not_break() {
+        let wrap = |text: &str, width| wrap(text.split(' '), width, "");
         assert_eq!(wrap("", 5), [""]);
         assert_eq!(wrap("ab cd", 5), ["ab cd"]);
         assert_eq!(wrap("ab cd ef", 5), ["ab cd", "ef"]);
@@ -111,7 +116,7 @@ mod tests {
 
     #[test]
     fn names_stand_in_a_column_and_only_on_the_first_line() {
-        let mut rows = Rows::new(2, 6);
+        let mut rows = Rows::new(2, 6, Style::default());
         rows.plain("one", &"x ".repeat(40));
         let expected = format!("  one   {}x\n        x x x x \n", "x ".repeat(35));
         assert_eq!(rows.finish(), expected);

@@ -38,11 +38,8 @@ pub(super) fn of(route: &Route, resolver: &Resolver) -> Option<String> {
 /// The other workspace on this node that has a credential.
 fn elsewhere(host: &Host, resolver: &Resolver) -> Option<String> {
     let others = resolver.elsewhere(host);
-    let named: Vec<_> = others
-        .iter()
-        .flatten()
-        .map(|name| shown(name).to_string())
-        .collect();
+    let named = others.iter().flatten().map(|name| shown(name).to_string());
+    let named: Vec<_> = named.collect();
     match named.as_slice() {
         [] if others.is_empty() => None,
         [] => Some(

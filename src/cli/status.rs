@@ -11,10 +11,9 @@ use std::rc::Rc;
 use std::time::{Duration, SystemTime};
 
 use clap::builder::PossibleValuesParser;
-use clap::{Arg, ArgAction, ArgMatches, Command};
+use clap::{ArgMatches, Command};
 
-use super::style::Style;
-use super::unwritable;
+use super::{flag, option, print, show};
 use crate::cache::{Cache, Inventory};
 use crate::config::{Config, Env};
 use crate::error::{Error, Warnings};
@@ -22,33 +21,20 @@ use crate::host::Host;
 use crate::store::{FileStore, Published};
 use crate::trusted::FileError;
 use crate::{Io, Output};
+use fleet::Fleet;
 
 pub(super) fn command() -> Command {
-    let format = Arg::new("format")
-        .long("format")
-        .value_name("FORMAT")
-        .default_value("text");
+    let fleet = "Show the tokens that all replicas share through the workspace's database";
+    let help = "text, json, or prometheus for node_exporter's textfile collector";
+    let format = option("format", "FORMAT", help).default_value("text");
     Command::new("status")
         .about("Show the cached and published tokens, when they expire, and recent failures")
-        .arg(
-            Arg::new("json")
-                .long("json")
-                .action(ArgAction::SetTrue)
-                .conflicts_with("format")
-                .help("Print one JSON object"),
-        )
-        .arg(
-            Arg::new("fleet")
-                .long("fleet")
-                .action(ArgAction::SetTrue)
-                .conflicts_with("format")
-                .help("Show the tokens that all replicas share through the workspace's database"),
-        )
+        .arg(flag("json", "Print one JSON object").conflicts_with("format"))
+        .arg(flag("fleet", fleet).conflicts_with("format"))
         .arg(
             format
                 .value_parser(PossibleValuesParser::new(["text", "json", "prometheus"]))
-                .hide_possible_values(true)
-                .help("text, json, or prometheus for node_exporter's textfile collector"),
+                .hide_possible_values(true),
         )
         .after_help(HELP)
 }
@@ -56,25 +42,22 @@ pub(super) fn command() -> Command {
 pub(super) fn run(matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<(), Error> {
     let config = Config::load(env)?;
     if matches.get_flag("fleet") {
-        let text = fleet::text(config, matches.get_flag("json"), Style::of(io.out, env))?;
-        return io.out.write_all(text.as_bytes()).map_err(unwritable);
+        let fleet = Fleet::of(config)?;
+        return show(matches, env, io, &fleet, Fleet::json, Fleet::human);
     }
     let view = View::of(&config, io.err);
     let format = matches.get_one::<String>("format").map(String::as_str);
-    let text = match (matches.get_flag("json"), format, view) {
+    match (format, view) {
         // The metrics only say that the cache can't be read; standard error says why.
-        (false, Some("prometheus"), Err(fault)) => {
+        (Some("prometheus"), Err(fault)) => {
             crate::warn(io.err, &format_args!("token cache: {fault}"));
-            prometheus::unreadable()
+            print(io.out, prometheus::unreadable())
         }
-        (_, _, Err(fault)) => {
-            return Err(fault.problem("token cache"));
-        }
-        (false, Some("prometheus"), Ok(view)) => prometheus::text(&view),
-        (false, Some("text") | None, Ok(view)) => human::text(&view, Style::of(io.out, env)),
-        (_, _, Ok(view)) => json::text(&view),
-    };
-    io.out.write_all(text.as_bytes()).map_err(unwritable)
+        (_, Err(fault)) => Err(fault.problem("token cache")),
+        (Some("prometheus"), Ok(view)) => print(io.out, prometheus::text(&view)),
+        (Some("json"), Ok(view)) => print(io.out, json::text(&view).as_str()),
+        (_, Ok(view)) => show(matches, env, io, &view, json::text, human::text),
+    }
 }
 
 /// The data to show.
@@ -98,10 +81,8 @@ impl View {
     fn of(config: &Config, err: &mut dyn Output) -> Result<Self, FileError> {
         let caches = Cache::all_existing(config, &Rc::<Warnings>::default())?;
         let dir_of = |in_memory: bool| {
-            let mut caches = caches.iter();
-            caches
-                .find(|cache| cache.is_in_memory() == in_memory)
-                .map(|cache| cache.dir().to_owned())
+            let cache = caches.iter().find(|one| one.is_in_memory() == in_memory);
+            cache.map(|cache| cache.dir().to_owned())
         };
         let dir = dir_of(false).or_else(|| config.cache.dirs.first().cloned());
         let store = FileStore::new(

@@ -6,7 +6,7 @@ use crate::Output;
 use crate::config::Env;
 
 /// Whether to use colour, decided once for an output.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Style {
     on: bool,
 }
@@ -15,12 +15,9 @@ impl Style {
     /// Uses colour on a terminal, unless `NO_COLOR` is set (<https://no-color.org>) or the terminal is dumb.
     pub(super) fn of(output: &dyn Output, env: &Env) -> Self {
         let unset = |name| matches!(env.text(name), Ok(None));
-        let dumb = env
-            .text("TERM")
-            .is_ok_and(|term| term.as_deref() == Some("dumb"));
-        Self {
-            on: output.is_terminal() && unset("NO_COLOR") && !dumb,
-        }
+        let dumb = matches!(env.text("TERM"), Ok(Some(term)) if term == "dumb");
+        let on = output.is_terminal() && unset("NO_COLOR") && !dumb;
+        Self { on }
     }
 
     /// Whether colour is on.
@@ -57,14 +54,19 @@ pub(super) struct Painted<T> {
     text: T,
 }
 
+impl<T> Painted<T> {
+    /// The text as it is.
+    pub(super) fn plain(text: T) -> Self {
+        Self { code: None, text }
+    }
+}
+
 impl<T: Display> Display for Painted<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Some(code) = self.code else {
             return self.text.fmt(f);
         };
-        f.write_str("\x1b[")?;
-        f.write_str(code)?;
-        f.write_str("m")?;
+        write!(f, "\x1b[{code}m")?;
         self.text.fmt(f)?;
         f.write_str("\x1b[0m")
     }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{ArgMatches, Command};
 
-use super::unwritable;
+use super::print;
 use crate::Io;
 use crate::client::file::Text;
 use crate::client::{
@@ -28,28 +28,23 @@ pub(super) fn command() -> Command {
 pub(super) fn run(_matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<(), Error> {
     for (path, command) in wired(env) {
         let path = path.display().to_string();
-        writeln!(io.out, "{}\t{command}", shown(&path)).map_err(unwritable)?;
+        print(io.out, format_args!("{}\t{command}\n", shown(&path)))?;
     }
     Ok(())
 }
 
 fn wired(env: &Env) -> BTreeMap<PathBuf, String> {
-    let mut found = of_user(env, "");
-    let mut add = |more: BTreeMap<PathBuf, String>| {
-        for (path, command) in more {
-            found.entry(path).or_insert(command);
-        }
-    };
-    add(of_system(env));
+    let mut all = vec![of_user(env, ""), of_system(env)];
     // If root removes the program, it is gone for all users.
     if rustix::process::geteuid().is_root() {
-        for home in trusted::homes() {
+        all.extend(trusted::homes().into_iter().map(|home| {
             let home = home.display().to_string();
             let theirs = Env::of([("HOME", &home)]);
-            add(of_user(&theirs, &format!("HOME={} ", quoted(&home))));
-        }
+            of_user(&theirs, &format!("HOME={} ", quoted(&home)))
+        }));
     }
-    found
+    // The first command for a file stays.
+    all.into_iter().rev().flatten().collect()
 }
 
 /// One user's files. `variables` are put before the commands.
@@ -57,14 +52,10 @@ fn of_user(env: &Env, variables: &str) -> BTreeMap<PathBuf, String> {
     let mut found = BTreeMap::new();
     for path in auth_files(env).unwrap_or_default() {
         let own = own_auth_file(env).is_ok_and(|own| own == path);
-        let named = format!(
-            "REGISTRY_AUTH_FILE={} ",
-            quoted(&path.display().to_string())
-        );
-        let command = undo(
-            &format!("{variables}{}", if own { "" } else { &named }),
-            "podman",
-        );
+        let named = quoted(&path.display().to_string());
+        let named = format!("REGISTRY_AUTH_FILE={named} ");
+        let named = if own { "" } else { &named };
+        let command = undo(&format!("{variables}{named}"), "podman");
         found.extend(names_in_json(&path).then_some((path, command)));
     }
     // Podman also reads docker's file, but docker's command is the right one for it.

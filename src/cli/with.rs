@@ -5,6 +5,7 @@ mod errors;
 mod nerdctl;
 mod prompt;
 mod terminal;
+mod tool;
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::process::CommandExt;
@@ -13,15 +14,15 @@ use std::process;
 use clap::{Arg, ArgMatches, Command, value_parser};
 use rustix::process::{Signal, getpid, getppid, set_parent_process_death_signal};
 
-use self::arguments::{Asked, Pull, Tool};
+use self::arguments::{Pull, read};
 use self::errors::{Untypable, WithError};
-use super::image;
+use self::tool::{CTR, Tool};
+use super::{image, resolver, warn};
 use crate::Io;
-use crate::config::{Config, Env};
+use crate::config::Env;
 use crate::credential::Credential;
 use crate::error::Error;
 use crate::host::{ImageRef, ServerUrl};
-use crate::resolver::Resolver;
 use crate::shown::shown;
 
 pub(super) fn command() -> Command {
@@ -47,29 +48,28 @@ pub(super) fn command() -> Command {
 }
 
 pub(super) fn run(matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<(), Error> {
-    let words: Vec<OsString> = matches
-        .get_many("command")
-        .unwrap_or_default()
-        .cloned()
-        .collect();
+    let words = matches.get_many("command").unwrap_or_default();
+    let words: Vec<OsString> = words.cloned().collect();
     if let Some(parent) = matches.get_one("parent") {
         return follow(*parent, &words);
     }
-    let tool = Tool::of(&words)?;
-    let Asked::Pull(pull) = tool.read(&words)? else {
+    let tool = Tool::of(&words).ok_or_else(|| {
+        let program = words.first().map(|word| word.to_string_lossy());
+        WithError::Program(program.unwrap_or_default().into_owned())
+    })?;
+    let Some(pull) = read(tool, &words)? else {
         return Err(exec(&mut unchanged(&words)));
     };
     let image = image(pull.reference)?;
-    match tool {
-        Tool::Ctr => ctr(&pull, &image, &words, env, io),
-        Tool::Nerdctl => {
-            // nerdctl asks only for the registry, without a repository.
-            match find(&image, "", &pull, env, io)? {
-                Some(_) => Err(exec(nerdctl::configure(&mut unchanged(&words), env)?)),
-                None => Err(exec(&mut unchanged(&words))),
-            }
-        }
+    if tool.name == CTR.name {
+        return ctr(&pull, &image, &words, env, io);
     }
+    let mut command = unchanged(&words);
+    // nerdctl asks only for the registry, without a repository.
+    if find(&image, "", &pull, env, io)?.is_some() {
+        nerdctl::configure(&mut command, env)?;
+    }
+    Err(exec(&mut command))
 }
 
 /// Runs ctr on a terminal of our own, where it asks for the password.
@@ -124,16 +124,15 @@ fn find(
     env: &Env,
     io: &mut Io,
 ) -> Result<Option<Credential>, Error> {
-    let resolver = Resolver::new(Config::load(env)?)?;
+    let resolver = resolver(env)?;
     let url = ServerUrl::Registry {
         host: image.host.clone(),
         scheme: pull.scheme,
         path: path.to_owned(),
     };
-    let found = resolver.audited("with", Some(image.host.as_reference()), |resolver| {
-        resolver.get(&url)
-    });
-    super::warn(io, &resolver);
+    let host = Some(image.host.as_reference());
+    let found = resolver.audited("with", host, |resolver| resolver.get(&url));
+    warn(io, &resolver);
     match found {
         Ok(credential) => Ok(Some(credential)),
         Err(Error::NotFound) => Ok(None),

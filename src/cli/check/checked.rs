@@ -1,6 +1,5 @@
 //! One image: its credential, and its registry's answer.
 
-use std::path::PathBuf;
 use std::time::Instant;
 
 use serde::Serialize;
@@ -21,13 +20,12 @@ use crate::verify::{CertDirs, Login, Question, Report, Taken, Verdict};
 /// An image, its credential and the result.
 pub(super) struct Checked<'a> {
     image: &'a ImageRef,
-    credential: Result<Option<Credential>, String>,
+    /// The credential and the registry's answer, or why a pull would not reach the registry.
+    asked: Result<(Option<Credential>, Result<Report, String>), String>,
     /// Whether clients that ask for the registry without the repository get a different credential.
     by_path: bool,
     /// The files of certs.d that were used.
-    files: Vec<PathBuf>,
-    /// `None` if a pull would not reach the registry.
-    report: Option<Result<Report, String>>,
+    files: Vec<String>,
     /// Where each client gets its credential.
     clients: ClientLines,
     /// The registry that was probably meant, if a credential is needed and missing.
@@ -47,29 +45,27 @@ impl<'a> Checked<'a> {
             scheme: Scheme::Https,
             path: image.repository.clone(),
         };
-        let credential =
-            match resolver.audited("check", Some(image.host.as_reference()), |resolver| {
-                resolver.get(&url)
-            }) {
-                Ok(credential) => Ok(Some(credential)),
-                Err(Error::NotFound) => Ok(None),
-                Err(error) => Err(crate::one_line(&error)),
-            };
+        let host = Some(image.host.as_reference());
+        let credential = match resolver.audited("check", host, |resolver| resolver.get(&url)) {
+            Ok(credential) => Ok(Some(credential)),
+            Err(Error::NotFound) => Ok(None),
+            Err(error) => Err(crate::one_line(&error)),
+        };
         let mut warnings = resolver.warnings();
         let rule = |path| {
-            resolver
-                .config()
-                .rule(&image.host, path)
-                .map(std::ptr::from_ref)
+            Some(std::ptr::from_ref(
+                resolver.config().rule(&image.host, path)?,
+            ))
         };
         let by_path = rule(&image.repository) != rule("");
         let mut files = Vec::new();
-        let report = credential.as_ref().ok().map(|credential| {
+        let asked = credential.map(|credential| {
             let certificates = match CertDirs::of(env).read(&image.spelling) {
                 Ok(certificates) => certificates,
-                Err(fault) => return Ok(Report::early(Verdict::CertsD(fault))),
+                Err(fault) => return (credential, Ok(Report::early(Verdict::CertsD(fault)))),
             };
-            files.clone_from(&certificates.files);
+            let read = certificates.files.iter();
+            files.extend(read.map(|file| file.display().to_string()));
             warnings.extend_from_slice(&certificates.warnings);
             let question = Question {
                 image,
@@ -79,75 +75,72 @@ impl<'a> Checked<'a> {
                 deadline: Instant::now() + timeout,
                 log,
             };
-            question.ask().map_err(|error| crate::one_line(&error))
+            let report = question.ask().map_err(|error| crate::one_line(&error));
+            (credential, report)
         });
-        let wants = matches!(
-            &report,
-            Some(Ok(Report {
-                verdict: Verdict::NeedsCredential(_),
-                ..
-            }))
-        );
-        let route = resolver.route(&image.host, Scheme::Https, &image.repository);
-        let slip = route
-            .filter(|_| wants)
-            .and_then(|route| slip::of(&route, &resolver));
-        Ok(Self {
+        let mut checked = Self {
             image,
-            credential,
+            asked,
             by_path,
             files,
-            report,
-            slip,
             clients: ClientLines::of(env, &image.spelling, &image.repository),
+            slip: None,
             warnings,
-        })
+        };
+        let verdict = checked.report().map(|report| &report.verdict);
+        if let Some(Verdict::NeedsCredential(_)) = verdict {
+            let route = resolver.route(&image.host, Scheme::Https, &image.repository);
+            checked.slip = route.and_then(|route| slip::of(&route, &resolver));
+        }
+        Ok(checked)
+    }
+
+    /// The registry's answer, if it gave one.
+    fn report(&self) -> Option<&Report> {
+        self.asked.as_ref().ok()?.1.as_ref().ok()
     }
 
     pub(super) fn is_pulled(&self) -> bool {
-        matches!(&self.report, Some(Ok(report)) if report.verdict.is_pulled())
+        let report = self.report();
+        report.is_some_and(|report| report.verdict.is_pulled())
     }
 
     /// The verdict for programs, the cause and the fix.
     fn outcome(&self) -> (&'static str, String, String) {
-        match (&self.credential, &self.report) {
-            (_, Some(Ok(report))) => (
-                report.verdict.word(),
-                report.verdict.to_string(),
-                self.slip
-                    .clone()
-                    .unwrap_or_else(|| report.verdict.fix(self.image)),
-            ),
-            (_, Some(Err(line))) => ("network", line.clone(), String::new()),
-            (Err(line), None) => ("no-answer", line.clone(), String::new()),
-            (Ok(_), None) => ("no-answer", String::new(), String::new()),
+        match &self.asked {
+            Ok((_, Ok(Report { verdict, .. }))) => {
+                let fix = self.slip.clone();
+                let fix = fix.unwrap_or_else(|| verdict.fix(self.image));
+                (verdict.word(), verdict.to_string(), fix)
+            }
+            Ok((_, Err(line))) => ("network", line.clone(), String::new()),
+            Err(line) => ("no-answer", line.clone(), String::new()),
         }
     }
 
     fn login(&self) -> Option<&Login> {
-        self.report.as_ref()?.as_ref().ok()?.login.as_ref()
+        self.report()?.login.as_ref()
     }
 
     fn taken(&self) -> Option<Taken> {
-        self.report.as_ref()?.as_ref().ok()?.taken
-    }
-
-    fn digest(&self) -> Option<&str> {
-        match &self.report.as_ref()?.as_ref().ok()?.verdict {
-            Verdict::Pulled(digest) => digest.as_deref(),
-            _ => None,
-        }
+        self.report()?.taken
     }
 
     pub(super) fn json(&self) -> Zeroizing<String> {
         let (verdict, cause, fix) = self.outcome();
-        let credential = self.credential.as_ref().map_or("failed", |found| {
-            if found.is_some() { "found" } else { "none" }
-        });
+        let credential = match &self.asked {
+            Ok((Some(_), _)) => "found",
+            Ok((None, _)) => "none",
+            Err(_) => "failed",
+        };
         let (login, token_host) = match self.login() {
             None => (None, None),
             Some(Login::Basic) => (Some("basic"), None),
             Some(Login::Bearer(host)) => (Some("bearer"), host.as_ref().map(Host::as_str)),
+        };
+        let digest = match self.report().map(|report| &report.verdict) {
+            Some(Verdict::Pulled(digest)) => digest.as_deref(),
+            _ => None,
         };
         json::line(&Object {
             image: self.name(),
@@ -160,32 +153,31 @@ impl<'a> Checked<'a> {
             accepted: self.taken(),
             login,
             token_host,
-            digest: self.digest(),
-            certs: self.files().collect(),
+            digest,
+            certs: &self.files,
             clients: self.clients.objects(),
         })
     }
 
     pub(super) fn human(&self, style: Style) -> String {
-        let mut rows = Rows::new(2, 12);
-        rows.heading(&self.name(), style);
-        match &self.credential {
-            Ok(Some(credential)) => {
+        let mut rows = Rows::new(2, 12, style);
+        rows.heading(&self.name());
+        match &self.asked {
+            Ok((Some(credential), _)) => {
                 rows.plain("credential", &format!("found, {}", who(credential)));
             }
-            Ok(None) => rows.plain("credential", "not found; asked anonymously"),
+            Ok((None, _)) => rows.plain("credential", "not found; asked anonymously"),
             Err(_) => rows.plain("credential", "failed"),
         }
-        self.clients.show(&mut rows, style);
+        self.clients.show(&mut rows);
         if self.by_path {
             rows.plain(
                 "rule",
                 "one for this path; docker and podman don't send a path, and get a different answer",
             );
         }
-        let files: Vec<_> = self.files().collect();
-        if !files.is_empty() {
-            rows.plain("certs", &files.join(", "));
+        if !self.files.is_empty() {
+            rows.plain("certs", &self.files.join(", "));
         }
         match self.login() {
             None => {}
@@ -193,29 +185,27 @@ impl<'a> Checked<'a> {
                 rows.plain("login", "user name and password, to the registry itself");
             }
             Some(Login::Bearer(server)) => {
-                let server = server
-                    .as_ref()
-                    .map_or("a place that isn't a host", Host::as_str);
+                let server = server.as_ref().map(Host::as_str);
+                let server = server.unwrap_or("a place that isn't a host");
                 rows.plain("login", &format!("a token, from {server}"));
             }
         }
-        match self.taken() {
-            None => {}
-            Some(Taken::Yes) => rows.plain("accepted", "yes"),
-            Some(Taken::No) if self.login().is_none() => {
-                rows.plain("accepted", "no, but the registry requires no credential");
-            }
-            Some(Taken::No) => rows.plain("accepted", "no"),
-            Some(Taken::Unknown) if self.login().is_none() => {
-                rows.plain("accepted", "unknown: the registry requires no credential");
-            }
-            Some(Taken::Unknown) => rows.plain("accepted", "not known"),
+        let accepted = match (self.taken(), self.login()) {
+            (None, _) => "",
+            (Some(Taken::Yes), _) => "yes",
+            (Some(Taken::No), None) => "no, but the registry requires no credential",
+            (Some(Taken::No), Some(_)) => "no",
+            (Some(Taken::Unknown), None) => "unknown: the registry requires no credential",
+            (Some(Taken::Unknown), Some(_)) => "not known",
+        };
+        if !accepted.is_empty() {
+            rows.plain("accepted", accepted);
         }
         let (_, cause, fix) = self.outcome();
         if self.is_pulled() {
-            rows.good("pull", &format!("works: {cause}"), style);
+            rows.good("pull", &format!("works: {cause}"));
         } else {
-            rows.bad("pull", &format!("fails: {cause}"), style);
+            rows.bad("pull", &format!("fails: {cause}"));
         }
         if !fix.is_empty() {
             rows.plain("fix", &fix);
@@ -223,19 +213,13 @@ impl<'a> Checked<'a> {
         rows.finish()
     }
 
-    fn files(&self) -> impl Iterator<Item = String> {
-        self.files.iter().map(|file| file.display().to_string())
-    }
-
     /// The image's full name.
     fn name(&self) -> String {
-        let image = self.image;
-        let suffix = if image.suffix.is_empty() {
-            ":latest"
-        } else {
-            &image.suffix
-        };
-        format!("{}/{}{suffix}", image.host, image.repository)
+        let (host, repository) = (&self.image.host, &self.image.repository);
+        match self.image.suffix.as_str() {
+            "" => format!("{host}/{repository}:latest"),
+            suffix => format!("{host}/{repository}{suffix}"),
+        }
     }
 }
 
@@ -253,7 +237,7 @@ struct Object<'a> {
     login: Option<&'static str>,
     token_host: Option<&'a str>,
     digest: Option<&'a str>,
-    certs: Vec<String>,
+    certs: &'a [String],
     clients: Vec<ClientObject<'a>>,
 }
 

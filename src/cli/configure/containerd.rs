@@ -1,6 +1,9 @@
 //! Configures containerd: writes the `hosts.toml` files, the mirror's certificates that they name, and the mirror's
 //! list of registries.
 
+mod told;
+
+use std::ffi::OsStr;
 use std::fs::{self, DirBuilder};
 use std::net::SocketAddrV4;
 use std::os::unix::fs::DirBuilderExt;
@@ -8,8 +11,9 @@ use std::path::{Path, PathBuf};
 
 use clap::ArgMatches;
 
-use super::Report;
 use super::request::{Request, Wanted, names};
+use super::{Report, UNCHANGED};
+use crate::cli::mirror::dir_of;
 use crate::cli::wired;
 use crate::client::refusal::unchanged;
 use crate::client::{Change, Form};
@@ -18,7 +22,6 @@ use crate::error::Error;
 use crate::host::Host;
 use crate::mirror::{self, Hosts};
 use crate::private;
-use crate::shown::quoted;
 use crate::trusted::{FileError, exists};
 
 /// Wires containerd to the mirror, or unwires it.
@@ -30,14 +33,11 @@ pub(super) fn containerd(
 ) -> Result<Report, Error> {
     let config = request.config.clone();
     let config = config.unwrap_or_else(|| CERTS_D.into());
-    let address = matches.get_one::<SocketAddrV4>("mirror").copied();
-    let dir = matches.get_one::<PathBuf>("mirror-dir").cloned();
+    let address = matches.get_one::<SocketAddrV4>("mirror");
+    let url = address.map_or_else(|| mirror::ADDRESS.to_owned(), ToString::to_string);
     let wiring = Wiring {
-        url: format!(
-            "https://{}",
-            address.map_or_else(|| mirror::ADDRESS.to_owned(), |address| address.to_string())
-        ),
-        dir: dir.unwrap_or_else(|| mirror::DIR.into()),
+        url: format!("https://{url}"),
+        dir: dir_of(matches),
         is_yaml: config.extension().is_some_and(|end| end == "yaml"),
         config,
         dry_run: request.dry_run,
@@ -45,21 +45,14 @@ pub(super) fn containerd(
     if is_undo {
         return wiring.undo();
     }
+    let wrong = |flag: &str, cause, fix| Err(unchanged(Path::new(flag), cause, fix));
     if address.is_some_and(|address| !address.ip().is_loopback() || address.port() == 0) {
         let cause = "the mirror is on 127.0.0.1, at a port that is known";
-        return Err(unchanged(
-            Path::new("--mirror"),
-            cause,
-            "give 127.0.0.1:PORT",
-        ));
+        return wrong("--mirror", cause, "give 127.0.0.1:PORT");
     }
     if !wiring.dir.is_absolute() {
         let cause = "it is not an absolute path";
-        return Err(unchanged(
-            Path::new("--mirror-dir"),
-            cause,
-            "give the whole path, from /",
-        ));
+        return wrong("--mirror-dir", cause, "give the whole path, from /");
     }
     if let Some(file) = wired::of_kubelet().next().filter(|_| !request.force) {
         return Err(unchanged(&file, OF_KUBELET, OF_KUBELET_FIX));
@@ -81,44 +74,36 @@ impl Wiring {
     /// Makes the change; `None` means every registry.
     fn make(&self, wanted: Option<&[Wanted]>) -> Result<Report, Error> {
         let hosts = wanted.map(Wanted::hosts);
-        let mut report = Report {
-            path: self.config.display().to_string(),
-            ..Report::default()
-        };
+        let mut report = Report::of(&self.config);
         let mut changes = Vec::new();
-        let places = hosts.as_ref().map_or_else(
-            || vec![("_default".to_owned(), None)],
-            |hosts| hosts.iter().map(|host| self.place(host)).collect(),
-        );
+        let places = match &hosts {
+            Some(hosts) => hosts.iter().map(|host| self.place(host)).collect(),
+            None => vec![("_default".to_owned(), None)],
+        };
         for (name, server) in places.iter().filter(|_| !self.is_yaml) {
             let path = self.config.join(name).join(FILE);
             let change = Change::mirror(&path, server.as_deref(), &self.url, &self.dir)?;
-            report.diff += &change.diff();
+            report.add(&change);
             report.lines.extend(self.passed_over(&path, name)?);
             changes.push(change);
         }
         changes.retain(|change| !change.is_nothing());
         let new_certificates = !mirror::is_good(&self.dir);
-        let known = Hosts::read(&self.dir).map_err(|fault| fault.problem(PART))?;
+        let known = Hosts::read(&self.dir).map_err(of_mirror)?;
         let mut listed = known.clone();
         match &hosts {
             Some(hosts) => listed.these.extend(hosts.iter().cloned()),
             None => listed.all = true,
         }
-        report.changed = new_certificates || listed != known || !changes.is_empty();
+        report.changed |= new_certificates || listed != known;
         if report.changed && !self.dry_run {
-            let write = || -> Result<(), FileError> {
-                make_dir(&self.dir)?;
-                if listed != known {
-                    private::replace(&self.dir, mirror::HOSTS, listed.text().as_bytes())?;
-                }
-                Ok(())
-            };
-            write().map_err(|fault| fault.problem(PART))?;
+            make_dir(&self.dir).map_err(of_mirror)?;
+            if listed != known {
+                self.write(mirror::HOSTS, &listed.text())?;
+            }
             if new_certificates {
                 for (name, text) in mirror::make()? {
-                    let written = private::replace(&self.dir, name, text.as_bytes());
-                    written.map_err(|fault| fault.problem(PART))?;
+                    self.write(name, &text)?;
                 }
             }
             for change in &changes {
@@ -130,85 +115,9 @@ impl Wiring {
         Ok(report)
     }
 
-    fn tell(
-        &self,
-        report: &mut Report,
-        new_certificates: bool,
-        of: &str,
-        places: &[(String, Option<String>)],
-    ) {
-        if !report.changed {
-            report.lines.push(format!(
-                "nothing to do: containerd asks the mirror for {of} already"
-            ));
-            return;
-        }
-        if new_certificates {
-            let made = if self.dry_run { "would be" } else { "are" };
-            report.lines.push(format!(
-                "the mirror's certificates {made} made in {}; if it runs: systemctl restart beta9-mirror.service",
-                self.dir.display()
-            ));
-        }
-        if self.is_yaml
-            || K3S
-                .iter()
-                .any(|dir| matches!(exists(Path::new(dir)), Ok(true)))
-        {
-            report.lines.extend(self.registries_yaml(places));
-        }
-        if self.dry_run {
-            report
-                .lines
-                .push("nothing was changed (--dry-run)".to_owned());
-            return;
-        }
-        if !self.is_yaml {
-            report.lines.extend([
-                format!("containerd now asks the mirror for {of}"),
-                "containerd reads this if its configuration names it, and ctr with an option:"
-                    .to_owned(),
-                format!("  config_path = \"{}\"", report.path),
-                format!("  ctr images pull --hosts-dir {} IMAGE", report.path),
-            ]);
-        }
-        let other = |flag: &str, path: &Path, usual: &str| {
-            let is_usual = path == Path::new(usual);
-            let path = path.display().to_string();
-            (!is_usual).then(|| format!(" --{flag} {}", quoted(&path)))
-        };
-        let config = other("config", &self.config, CERTS_D);
-        let dir = other("mirror-dir", &self.dir, mirror::DIR);
-        let places = config.into_iter().chain(dir).collect::<String>();
-        report.lines.extend([
-            "start the mirror with:".to_owned(),
-            "  systemctl enable --now beta9-mirror.socket".to_owned(),
-            format!("undo: docker-credential-beta9 configure containerd{places} --undo"),
-        ]);
-    }
-
-    /// The text for registries.yaml, from which k3s and RKE2 write containerd's files when they start
-    /// (<https://docs.k3s.io/installation/private-registry>).
-    fn registries_yaml(&self, places: &[(String, Option<String>)]) -> Vec<String> {
-        let dir = self.dir.display();
-        let mut lines = vec![
-            "put this into the registries.yaml of k3s or RKE2, and restart it:".to_owned(),
-            "  mirrors:".to_owned(),
-        ];
-        for (name, _) in places {
-            let name = if name == "_default" { "*" } else { name };
-            lines.push(format!("    \"{name}\":"));
-            lines.push(format!("      endpoint: [\"{}\"]", self.url));
-        }
-        lines.extend([
-            "  configs:".to_owned(),
-            format!("    \"{}\":", self.url.trim_start_matches("https://")),
-            "      tls:".to_owned(),
-            format!("        ca_file: {dir}/ca.crt"),
-            format!("        cert_file: {dir}/client.crt"),
-            format!("        key_file: {dir}/client.key"),
-        ]);
-        lines
+    /// Writes a file of the mirror's.
+    fn write(&self, name: &str, text: &str) -> Result<(), Error> {
+        private::replace(&self.dir, name, text.as_bytes()).map_err(of_mirror)
     }
 
     /// A registry's directory, for which containerd has two spellings, and the registry's own URL.
@@ -226,7 +135,7 @@ impl Wiring {
 
     /// Files that containerd ignores once a new hosts.toml exists.
     fn passed_over(&self, path: &Path, name: &str) -> Result<Vec<String>, Error> {
-        let there = |path: &Path| exists(path).map_err(|fault| fault.problem(PART));
+        let there = |path: &Path| exists(path).map_err(of_mirror);
         if there(path)? {
             return Ok(Vec::new());
         }
@@ -239,15 +148,9 @@ impl Wiring {
             ));
         }
         let files = path.parent().and_then(|dir| fs::read_dir(dir).ok());
-        let mut files = files
-            .into_iter()
-            .flatten()
-            .flatten()
-            .map(|file| file.path());
-        if files.any(|file| {
-            file.extension()
-                .is_some_and(|end| end == "crt" || end == "cert")
-        }) {
+        let mut files = files.into_iter().flatten().flatten();
+        let is_certificate = |end: &OsStr| end == "crt" || end == "cert";
+        if files.any(|file| file.path().extension().is_some_and(is_certificate)) {
             notes.push(format!(
                 "note: containerd reads no certificates beside a hosts.toml; add ca and client to {}",
                 path.display()
@@ -257,33 +160,18 @@ impl Wiring {
     }
 
     fn undo(&self) -> Result<Report, Error> {
-        let mut report = Report {
-            path: self.config.display().to_string(),
-            ..Report::default()
-        };
+        let mut report = Report::default();
         let entries = fs::read_dir(&self.config).into_iter().flatten().flatten();
         let mut files: Vec<PathBuf> = entries.map(|entry| entry.path().join(FILE)).collect();
         files.sort();
-        for path in files {
-            let Some(change) = Change::undo(&path, Form::Hosts)? else {
-                continue;
-            };
-            report.diff += &change.diff();
-            if !self.dry_run {
-                change.make_undone()?;
-            }
-            report.changed |= !change.is_nothing();
-            report
-                .lines
-                .extend(super::undo::told(&change, self.dry_run));
-        }
-        let all = mirror::FILES.into_iter().chain([mirror::HOSTS]);
+        let files = files.into_iter().map(|path| (path, Form::Hosts));
+        report.undo(files, self.dry_run)?;
+        report.path = self.config.display().to_string();
         let mut is_made = false;
-        for name in all {
-            let path = self.dir.join(name);
-            is_made |= exists(&path).map_err(|fault| fault.problem(PART))?;
+        for name in mirror::FILES.into_iter().chain([mirror::HOSTS]) {
+            is_made |= exists(&self.dir.join(name)).map_err(of_mirror)?;
             if !self.dry_run {
-                private::remove(&self.dir, name).map_err(|fault| fault.problem(PART))?;
+                private::remove(&self.dir, name).map_err(of_mirror)?;
             }
         }
         if is_made {
@@ -304,15 +192,16 @@ impl Wiring {
             _ = fs::remove_dir(&self.dir);
         }
         if report.lines.is_empty() {
-            let line = "nothing to undo: no configuration of containerd names the mirror";
-            report.lines.push(line.to_owned());
+            report.say("nothing to undo: no configuration of containerd names the mirror");
         } else if self.dry_run {
-            report
-                .lines
-                .push("nothing was changed (--dry-run)".to_owned());
+            report.say(UNCHANGED);
         }
         Ok(report)
     }
+}
+
+fn of_mirror(fault: FileError) -> Error {
+    fault.problem("mirror")
 }
 
 /// Makes the mirror's directory, which only root can read. Its parents must be readable for other users, because this
@@ -327,7 +216,5 @@ fn make_dir(dir: &Path) -> Result<(), FileError> {
 
 const CERTS_D: &str = "/etc/containerd/certs.d";
 const FILE: &str = "hosts.toml";
-const K3S: [&str; 2] = ["/etc/rancher/k3s", "/etc/rancher/rke2"];
-const PART: &str = "mirror";
 const OF_KUBELET: &str = "kubelet asks this helper already, and knows whose pod pulls; a mirror answers for the whole node, so that pods' own pull secrets no longer count";
 const OF_KUBELET_FIX: &str = "for ctr alone: docker-credential-beta9 with ctr images pull IMAGE; --force sets the mirror up all the same";

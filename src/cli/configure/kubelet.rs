@@ -6,12 +6,13 @@ use std::path::{Path, PathBuf};
 use indexmap::IndexSet;
 
 use super::Plan;
-use super::request::{Listed, Registries, Request, Wanted, names};
+use super::request::{Listed, Request, Wanted, names};
+use crate::cli::resolver;
 use crate::client::edit::provider_names;
 use crate::client::file::{Text, files_in};
 use crate::client::refusal::unchanged;
 use crate::client::{Change, Helper, PROGRAM, Put, Rancher, SYSTEM_PATH, find_helper};
-use crate::config::{Config, Env};
+use crate::config::Env;
 use crate::error::Error;
 use crate::host::{Host, Scheme, matches_name};
 use crate::registry::match_images;
@@ -48,7 +49,7 @@ pub(super) fn kubelet(request: &Request, env: &Env) -> Result<Plan, Error> {
             return Err(unchanged(&config, cause, fix));
         }
     };
-    let (images, registries, mut notes) = if let Registries::These(wanted) = &request.registries {
+    let (images, registries, mut notes) = if let Some(wanted) = &request.hosts {
         let images = wanted.iter().flat_map(images_of).collect();
         (images, names(&Wanted::hosts(wanted)), Vec::new())
     } else {
@@ -88,27 +89,19 @@ pub(super) fn rancher(request: &Request) -> Option<Rancher> {
 
 /// The commands that make kubelet read the file again.
 pub(super) fn restart(rancher: &Rancher) -> Vec<String> {
-    let (first, commands) = match rancher.restarts.as_slice() {
-        [] => (
-            "k3s and RKE2 read this when they start, and Rancher's agent at its next pull",
-            None,
-        ),
-        commands => (
-            "restart the service of this node, which reads this when it starts:",
-            Some(commands),
-        ),
+    let first = match rancher.restarts.as_slice() {
+        [] => "k3s and RKE2 read this when they start, and Rancher's agent at its next pull",
+        _ => "restart the service of this node, which reads this when it starts:",
     };
-    let commands = commands.into_iter().flatten();
+    let commands = rancher.restarts.iter();
     let commands = commands.map(|command| format!("  {command}"));
     [first.to_owned()].into_iter().chain(commands).collect()
 }
 
 /// The files that may name this helper. On a Rancher node, that includes the file that an earlier version wrote.
 pub(super) fn kubelet_files(request: &Request) -> Result<IndexSet<PathBuf>, Error> {
-    let other = request
-        .config
-        .is_none()
-        .then(|| PathBuf::from(KUBELET_FILE));
+    let is_usual = request.config.is_none();
+    let other = is_usual.then(|| PathBuf::from(KUBELET_FILE));
     Ok([kubelet_file(request)?].into_iter().chain(other).collect())
 }
 
@@ -159,7 +152,7 @@ fn all_known(env: &Env) -> (Vec<String>, Vec<String>) {
             "note: registries of the store may be left out: {why}"
         ));
     };
-    match Config::load(env).and_then(Resolver::new) {
+    match resolver(env) {
         Ok(resolver) => {
             match Listed::of(&resolver) {
                 Ok(listed) => {
@@ -187,27 +180,23 @@ fn all_known(env: &Env) -> (Vec<String>, Vec<String>) {
     let patterns: Vec<String> = table.into_iter().chain(wide).collect();
     let covered = |host: &Host| patterns.iter().any(|by| covers(host.as_reference(), by));
     // Kubelet reads the brackets of an IPv6 address as a character set.
-    let (addresses, more): (Vec<Host>, Vec<Host>) = more
-        .into_iter()
-        .filter(|host| !covered(host))
-        .partition(|host| host.name().starts_with('['));
-    notes.extend(
-        addresses
-            .iter()
-            .map(|host| format!("note: {host} is left out: kubelet matches no IPv6 addresses")),
-    );
-    let more: Vec<String> = more
-        .iter()
-        .map(|host| host.as_reference().to_owned())
-        .collect();
+    let more = more.into_iter().filter(|host| !covered(host));
+    let (addresses, more): (Vec<Host>, Vec<Host>) =
+        more.partition(|host| host.name().starts_with('['));
+    for host in addresses {
+        notes.push(format!(
+            "note: {host} is left out: kubelet matches no IPv6 addresses"
+        ));
+    }
+    let more = more.iter().map(|host| host.as_reference().to_owned());
+    let more: Vec<String> = more.collect();
     ([patterns, more].concat(), notes)
 }
 
 /// Whether the rules allow an answer for this host and path.
 fn is_answered(resolver: &Resolver, host: &Host, path: &str) -> bool {
-    resolver
-        .route(host, Scheme::Https, path)
-        .is_some_and(|route| !route.is_public())
+    let route = resolver.route(host, Scheme::Https, path);
+    route.is_some_and(|route| !route.is_public())
 }
 
 /// The patterns of a registry. Images of Docker Hub may use the registry's own host name, which kubelet treats as a
@@ -216,12 +205,8 @@ fn images_of(wanted: &Wanted) -> Vec<String> {
     let names = wanted.keys.iter().filter(|key| !key.contains("://"));
     let hub = Host::DOCKER_HUB_REGISTRY.to_owned();
     let other = wanted.host.is_docker_hub().then_some(hub);
-    names
-        .cloned()
-        .chain(other)
-        .collect::<IndexSet<_>>()
-        .into_iter()
-        .collect()
+    let names: IndexSet<String> = names.cloned().chain(other).collect();
+    names.into_iter().collect()
 }
 
 /// The path of a new file. Kubelet has no default; it reads what its flag names.

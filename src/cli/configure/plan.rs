@@ -45,12 +45,8 @@ impl Plan {
             // A deleted file may have left its note.
             let gone = |file: &PathBuf| matches!(exists(file), Ok(false));
             let file = changed_by_note(&path).filter(gone);
-            files.extend(
-                is_conf
-                    .then_some(path)
-                    .or(file)
-                    .map(|path| (path, Form::Registries)),
-            );
+            let file = if is_conf { Some(path) } else { file };
+            files.extend(file.map(|path| (path, Form::Registries)));
         }
         files.sort_by(|a, b| a.0.cmp(&b.0));
         if request.scope == Scope::User {
@@ -72,9 +68,8 @@ fn docker(request: &Request, env: &Env) -> Result<Plan, Error> {
         }
         let ours = |key: &String| file.helper(key).is_none_or(|name| name == HELPER);
         let hosts = file.auths.iter().filter_map(AuthEntry::host);
-        let hosts: BTreeSet<Host> = hosts
-            .filter(|host| wiring_keys(host, "").iter().all(ours))
-            .collect();
+        let hosts = hosts.filter(|host| wiring_keys(host, "").iter().all(ours));
+        let hosts: BTreeSet<Host> = hosts.collect();
         let hosts: Vec<Host> = hosts.into_iter().collect();
         notes.extend(plain(&file, &hosts, request, env));
         let change = Change::helpers(&path, &[None], request.force)?;
@@ -86,23 +81,24 @@ fn docker(request: &Request, env: &Env) -> Result<Plan, Error> {
     let keys = Wanted::keys(&wanted).filter(|key| !stored(key));
     let keys: Vec<_> = keys.map(Some).collect();
     let hosts = Wanted::hosts(&wanted);
-    Ok(Plan {
-        change: Change::helpers(&path, &keys, request.force)?,
-        registries: names(&hosts),
-        helper_dir: None,
-        put: None,
-        notes: plain(&file, &hosts, request, env),
-    })
+    let change = Change::helpers(&path, &keys, request.force)?;
+    let notes = plain(&file, &hosts, request, env);
+    Ok(plan(change, names(&hosts), notes))
 }
 
-fn everywhere(change: Change, notes: Vec<String>) -> Plan {
+/// The plan of a change for the helper on the PATH.
+fn plan(change: Change, registries: String, notes: Vec<String>) -> Plan {
     Plan {
         change,
-        registries: "every registry".into(),
+        registries,
         helper_dir: None,
         put: None,
         notes,
     }
+}
+
+fn everywhere(change: Change, notes: Vec<String>) -> Plan {
+    plan(change, "every registry".to_owned(), notes)
 }
 
 fn podman(request: &Request, env: &Env) -> Result<Plan, Error> {
@@ -154,13 +150,7 @@ fn podman(request: &Request, env: &Env) -> Result<Plan, Error> {
             "note: podman login still writes a file of its own; with --all it stores here".into(),
         );
     }
-    Ok(Plan {
-        change,
-        registries: names(&hosts),
-        helper_dir: None,
-        put: None,
-        notes,
-    })
+    Ok(plan(change, names(&hosts), notes))
 }
 
 /// Notes about plain-text logins in the same file: a client uses either a helper or such a login, never both.

@@ -6,10 +6,11 @@ use clap::ArgMatches;
 use indexmap::IndexSet;
 
 use super::errors::{ConfigureError, NOT_FOR, NotFor};
+use crate::cli::resolver;
 use crate::client::Scope;
 use crate::client::plain_login::offer;
 use crate::client::spelling::wiring_keys;
-use crate::config::{Config, Env};
+use crate::config::Env;
 use crate::error::Error;
 use crate::host::{Host, ServerUrl};
 use crate::resolver::Resolver;
@@ -18,18 +19,14 @@ use crate::resolver::Resolver;
 pub(super) struct Request {
     pub(super) client: String,
     pub(super) scope: Scope,
-    pub(super) registries: Registries,
+    /// What --hosts names.
+    pub(super) hosts: Option<Vec<Wanted>>,
+    all: bool,
     pub(super) force: bool,
     pub(super) dry_run: bool,
     /// Kubelet's file, or directory of files, and the directory of its providers.
     pub(super) config: Option<PathBuf>,
     pub(super) bin_dir: Option<PathBuf>,
-}
-
-pub(super) enum Registries {
-    All,
-    These(Vec<Wanted>),
-    Stored,
 }
 
 /// A registry, and the names under which clients ask for it, including the one that was typed.
@@ -72,21 +69,16 @@ impl Request {
             }
         };
         let (config, bin_dir) = (path("config")?, path("bin-dir")?);
+        let hosts = matches.get_many::<String>("hosts");
+        let hosts = hosts.map(|all| all.map(|text| wanted(text.trim())).collect());
         Ok(Self {
             scope: if matches.get_flag("system") {
                 Scope::System
             } else {
                 Scope::User
             },
-            registries: match matches.get_many::<String>("hosts") {
-                _ if matches.get_flag("all") => Registries::All,
-                Some(hosts) => Registries::These(
-                    hosts
-                        .map(|text| wanted(text.trim()))
-                        .collect::<Result<_, _>>()?,
-                ),
-                None => Registries::Stored,
-            },
+            hosts: hosts.transpose()?,
+            all: matches.get_flag("all"),
             force: matches.get_flag("force"),
             dry_run: matches.get_flag("dry-run"),
             client,
@@ -97,10 +89,10 @@ impl Request {
 
     /// The requested registries; `None` for all.
     pub(super) fn wanted(&self, env: &Env) -> Result<Option<Vec<Wanted>>, Error> {
-        match &self.registries {
-            Registries::All => Ok(None),
-            Registries::These(these) => Ok(Some(these.clone())),
-            Registries::Stored => stored(env, &self.client, self.scope).map(Some),
+        match &self.hosts {
+            _ if self.all => Ok(None),
+            None => stored(env, &self.client, self.scope).map(Some),
+            these => Ok(these.clone()),
         }
     }
 }
@@ -116,7 +108,7 @@ fn wanted(text: &str) -> Result<Wanted, ConfigureError> {
 }
 
 fn stored(env: &Env, client: &str, scope: Scope) -> Result<Vec<Wanted>, Error> {
-    let listed = Listed::of(&Resolver::new(Config::load(env)?)?)?;
+    let listed = Listed::of(&resolver(env)?)?;
     if !listed.hosts.is_empty() {
         let hosts = listed.hosts.into_iter();
         return Ok(hosts.map(|host| Wanted::new(host, "")).collect());
@@ -147,8 +139,7 @@ impl Listed {
 
     /// Those of `hosts` without a credential in the store; empty if the store can't be asked.
     pub(super) fn lacking(hosts: &[Host], env: &Env) -> Vec<Host> {
-        let resolver = Config::load(env).and_then(Resolver::new);
-        let listed = resolver.and_then(|resolver| Self::of(&resolver)).ok();
+        let listed = resolver(env).and_then(|resolver| Self::of(&resolver)).ok();
         let Some(listed) = listed.filter(|listed| listed.skipped.is_empty()) else {
             return Vec::new();
         };

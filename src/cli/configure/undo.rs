@@ -1,34 +1,22 @@
 //! `--undo`: removes what names this helper and restores what `--force` replaced, file by file.
 
+use std::path::PathBuf;
+
 use super::kubelet::{self, restart};
 use super::request::Request;
-use super::{Plan, Report};
-use crate::client::{Change, remove_program};
+use super::{Plan, Report, UNCHANGED};
+use crate::client::{Change, Form, remove_program};
 use crate::config::Env;
 use crate::error::Error;
 
 pub(super) fn undo(request: &Request, env: &Env) -> Result<Report, Error> {
     let mut report = Report::default();
-    let mut is_named = false;
-    for (path, form) in Plan::files(request, env)? {
-        let Some(change) = Change::undo(&path, form)? else {
-            continue;
-        };
-        report.diff += &change.diff();
-        if !request.dry_run {
-            change.make_undone()?;
-        }
-        report.changed |= !change.is_nothing();
-        is_named |= change.leaves_own_provider();
-        report.lines.extend(told(&change, request.dry_run));
-        report.path = path.display().to_string();
-    }
+    let is_named = report.undo(Plan::files(request, env)?, request.dry_run)?;
     if let Some(rancher) = kubelet::rancher(request).filter(|_| request.client == "kubelet") {
         // The file comes first, because kubelet does not start if it names a missing program.
         if !is_named && let Some(program) = remove_program(&rancher.bin, request.dry_run)? {
             let is = if request.dry_run { "would be" } else { "is" };
-            let line = format!("{} {is} removed", program.display());
-            report.lines.push(line);
+            report.say(format!("{} {is} removed", program.display()));
             report.changed = true;
         }
         if report.changed && !request.dry_run {
@@ -38,18 +26,40 @@ pub(super) fn undo(request: &Request, env: &Env) -> Result<Report, Error> {
     }
     let client = &request.client;
     if report.lines.is_empty() {
-        report.lines.push(format!(
+        report.say(format!(
             "nothing to undo: no configuration of {client} names this helper"
         ));
     } else if request.dry_run {
-        report
-            .lines
-            .push("nothing was changed (--dry-run)".to_owned());
+        report.say(UNCHANGED);
     }
     Ok(report)
 }
 
-pub(super) fn told(change: &Change, dry_run: bool) -> Vec<String> {
+impl Report {
+    /// Undoes the changes of files; returns whether one still names this helper.
+    pub(super) fn undo(
+        &mut self,
+        files: impl IntoIterator<Item = (PathBuf, Form)>,
+        dry_run: bool,
+    ) -> Result<bool, Error> {
+        let mut is_named = false;
+        for (path, form) in files {
+            let Some(change) = Change::undo(&path, form)? else {
+                continue;
+            };
+            self.add(&change);
+            if !dry_run {
+                change.make_undone()?;
+            }
+            is_named |= change.leaves_own_provider();
+            self.lines.extend(told(&change, dry_run));
+            self.path = path.display().to_string();
+        }
+        Ok(is_named)
+    }
+}
+
+fn told(change: &Change, dry_run: bool) -> Vec<String> {
     let file = change.path.display();
     let [is, was, names] = if dry_run {
         ["would be", "would be", "would no longer name"]

@@ -1,4 +1,4 @@
-//! The command that makes a client's file readable for this user.
+//! Whether this user may use a file, and the command that makes a client's file readable for this user.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -15,14 +15,15 @@ pub(super) fn refused<'a>(error: &Error, paths: impl IntoIterator<Item = &'a Pat
     let finding = Finding::error("client.file_broken", State::Broken, error);
     let about = |path: &&Path| finding.what.starts_with(&format!("{}: ", path.display()));
     match paths.into_iter().find(about).and_then(opening) {
-        Some(command) => finding.command(command),
+        Some((command, paths)) => finding.command(&command, paths.into_iter().map(word)),
         None => finding,
     }
 }
 
 /// The commands for a file that root created with `sudo docker login`, or that a `chmod` closed.
-fn opening(path: &Path) -> Option<Vec<String>> {
+fn opening(path: &Path) -> Option<(String, Vec<&Path>)> {
     let dir = path.parent()?;
+    let is_closed = |path, access| may(path, access) == Err(Errno::ACCESS);
     let closed = if is_closed(dir, Access::EXEC_OK) {
         // The file in the directory most likely has the same owner.
         vec![dir, path]
@@ -35,24 +36,17 @@ fn opening(path: &Path) -> Option<Vec<String>> {
     match fs::metadata(first).ok()?.uid() {
         own if own == me => {
             let mode = if first == dir { "700" } else { "600" };
-            Some(vec!["chmod".to_owned(), mode.to_owned(), word(first)])
+            Some((format!("chmod {mode}"), vec![first]))
         }
-        ROOT => {
-            let start = ["sudo".to_owned(), "chown".to_owned(), me.to_string()];
-            Some(
-                start
-                    .into_iter()
-                    .chain(closed.into_iter().map(word))
-                    .collect(),
-            )
-        }
+        ROOT => Some((format!("sudo chown {me}"), closed)),
         // A third user's file stays with its owner.
         _ => None,
     }
 }
 
-fn is_closed(path: &Path, access: Access) -> bool {
-    accessat(CWD, path, access, AtFlags::EACCESS) == Err(Errno::ACCESS)
+/// Whether this user may do that with a file.
+pub(super) fn may(path: &Path, access: Access) -> rustix::io::Result<()> {
+    accessat(CWD, path, access, AtFlags::EACCESS)
 }
 
 const ROOT: u32 = 0;

@@ -4,16 +4,16 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::access::refused;
-use super::asked::{asked, configure, untold};
+use super::asked::{asked, untold};
 use super::finding::{Finding, word};
-use super::plain::{Reader, plain};
+use super::plain::plain;
+use super::reader::Reader;
 use super::served::Served;
 use super::surroundings::{closed, variable};
 use super::{helpers, keys};
-use crate::cli::import::Import;
 use crate::client::asks::CLIENTS;
 use crate::client::spelling::{Client, Lookup};
-use crate::client::{AuthFile, HELPER, Scope, auth_files, docker_file};
+use crate::client::{AuthEntry, AuthFile, HELPER, Scope, auth_files, docker_file};
 use crate::config::Env;
 use crate::host::{Host, ServerUrl};
 
@@ -29,10 +29,8 @@ pub(super) struct Clients<'a> {
 
 impl<'a> Clients<'a> {
     pub(super) fn read(env: &'a Env) -> Self {
-        let paths = docker_file(env, Scope::User)
-            .into_iter()
-            .chain(auth_files(env).unwrap_or_default())
-            .collect();
+        let dockers = docker_file(env, Scope::User).into_iter();
+        let paths = dockers.chain(auth_files(env).unwrap_or_default()).collect();
         Self {
             env,
             read: crate::client::Clients::read(env),
@@ -51,9 +49,8 @@ impl<'a> Clients<'a> {
             helped.chain(file.auths.iter().map(|entry| &entry.key))
         });
         let named = named.filter_map(|key| ServerUrl::parse(key.as_bytes()).ok()?.host().cloned());
-        let hosts: BTreeMap<String, Host> = held
-            .into_iter()
-            .chain(named)
+        let hosts = held.into_iter().chain(named);
+        let hosts: BTreeMap<String, Host> = hosts
             .map(|host| (host.as_reference().to_owned(), host))
             .collect();
         hosts.into_values().collect()
@@ -75,29 +72,23 @@ impl<'a> Clients<'a> {
         let mut findings: Vec<_> = hosts.iter().take(LISTED).map(answerer).collect();
         let more = hosts.len().saturating_sub(LISTED);
         if more > 0 {
-            findings.push(Finding::note(
-                "client.answerer",
-                format_args!("and {more} more"),
-            ));
+            let what = format_args!("and {more} more");
+            findings.push(Finding::note("client.answerer", what));
         }
         findings
     }
 
     /// The clients that are wired to this helper.
     pub(super) fn wired(&self) -> Vec<&'static str> {
-        let docker = self
-            .read
-            .docker
-            .as_ref()
-            .is_ok_and(|docker| docker.file.as_ref().is_some_and(names_helper));
-        let podman = self.read.podman.as_ref().is_ok_and(|podman| {
+        let docker = self.read.docker.iter().flat_map(|docker| &docker.file);
+        let mut podman = self.read.podman.iter();
+        let is_podman = podman.any(|podman| {
             podman.registries.helpers().contains(&HELPER)
                 || podman.files.iter().any(has_cred_helper)
         });
-        [(docker, "docker"), (podman, "podman")]
-            .into_iter()
-            .filter_map(|(wired, name)| wired.then_some(name))
-            .collect()
+        let is_docker = |file: &AuthFile| is_everywhere(file) || has_cred_helper(file);
+        let docker = docker.filter(|file| is_docker(file)).map(|_| "docker");
+        docker.chain(is_podman.then_some("podman")).collect()
     }
 
     /// Findings for docker and other readers of its file: buildx, crane, oras, nerdctl, CLIP.
@@ -106,56 +97,16 @@ impl<'a> Clients<'a> {
             Ok(docker) => docker,
             Err(error) => return vec![refused(error, self.paths())],
         };
-        let asks = |host: &Host| docker.asks(&Lookup::of(Client::Docker, host));
-        let elsewhere = |host: &Host| {
-            let asks = self.read.asks(&Lookup::of(Client::Podman, host));
-            asks.is_ok_and(|asks| asks.is_this_helper())
-        };
-        let mut findings = asked("docker", self.env, served, &asks, &elsewhere);
+        let reader = self.reader("docker", &[Client::Docker, Client::Podman], served);
+        let mut findings = asked(&reader);
         findings.extend(variable(self.env, docker, served));
-        if docker
-            .file
-            .as_ref()
-            .is_none_or(|file| file.creds_store.as_deref() != Some(HELPER))
-        {
-            findings
-                .extend(served.and_then(|served| untold("docker", served, docker.file.as_slice())));
+        if !docker.file.as_ref().is_some_and(is_everywhere) {
+            findings.extend(untold(&reader, docker.file.as_slice()));
         }
-        let Some(file) = &docker.file else {
-            return findings;
-        };
-        if let Some(why) = file.docker_only {
-            let what = format!(
-                "{}: {why}, which docker reads and podman, buildah and skopeo refuse",
-                file.path.display()
-            );
-            findings.push(docker_only(
-                Finding::warn("client.file_only_for_docker", what),
-                file,
-            ));
+        if let Some(file) = &docker.file {
+            let all: Vec<_> = file.auths.iter().collect();
+            findings.extend(self.of_file(&reader, file, &all));
         }
-        let hub = Host::docker_hub();
-        // credsStore counts only for the key that docker itself asks for.
-        let all = file.creds_store.as_deref() == Some(HELPER);
-        let lacking = file
-            .missing_keys(&hub)
-            .into_iter()
-            .filter(|key| !all || key != hub.server_url());
-        let lacking: Vec<_> = lacking.map(|key| format!("\"{key}\"")).collect();
-        if !lacking.is_empty() {
-            findings.push(half_pair("docker", file, &lacking.join(" and ")));
-        }
-        findings.extend(helpers::of_file("docker", file, self.env));
-        findings.extend(keys::look("docker", &BOTH, file, served, &asks));
-        let reader = Reader {
-            client: "docker",
-            family: &BOTH,
-            all: file.auths.iter().collect(),
-            bare: &self.bare,
-            asks: &asks,
-            import: Import::dry(self.env),
-        };
-        findings.extend(plain(&reader, file, served));
         findings
     }
 
@@ -169,49 +120,43 @@ impl<'a> Clients<'a> {
             }
             (Err(error), _) => return vec![refused(error, self.paths())],
         };
-        let asks = |host: &Host| podman.asks(&Lookup::of(Client::Podman, host));
-        let elsewhere = |host: &Host| {
-            let asks = self.read.asks(&Lookup::of(Client::Docker, host));
-            asks.is_ok_and(|asks| asks.is_this_helper())
-        };
-        let mut findings = asked("podman", self.env, served, &asks, &elsewhere);
+        let reader = self.reader("podman", &[Client::Podman], served);
+        let mut findings = asked(&reader);
         findings.extend(closed(self.env));
         if !podman.registries.helpers().contains(&HELPER) {
-            findings.extend(served.and_then(|served| untold("podman", served, &podman.files)));
+            findings.extend(untold(&reader, &podman.files));
         }
         findings.extend(helpers::of_list(&podman.registries, self.env));
-        let reader = Reader {
-            client: "podman",
-            family: &[Client::Podman],
-            all: podman.files.iter().flat_map(|file| &file.auths).collect(),
-            bare: &self.bare,
-            asks: &asks,
-            import: Import::dry(self.env),
-        };
+        let all: Vec<_> = podman.files.iter().flat_map(|file| &file.auths).collect();
         let dockers = self.read.docker.as_ref().ok().map(|docker| &docker.path);
-        let hub = Host::docker_hub();
-        for file in podman
-            .files
-            .iter()
-            .filter(|file| Some(&file.path) != dockers)
-        {
-            if let Some(why) = file.docker_only {
-                let what = format!("{}: {why}: every pull fails", file.path.display());
-                findings.push(docker_only(
-                    Finding::broken("client.file_broken", what),
-                    file,
-                ));
+        for file in &podman.files {
+            if Some(&file.path) != dockers {
+                findings.extend(self.of_file(&reader, file, &all));
             }
-            // Only podman reads this file, and it asks only for this key.
-            if file.helper(hub.server_url()) == Some(HELPER)
-                && file.helper(hub.as_str()) != Some(HELPER)
-            {
-                findings.push(half_pair("podman", file, &format!("\"{hub}\"")));
-            }
-            findings.extend(helpers::of_file("podman", file, self.env));
-            findings.extend(keys::look("podman", &[Client::Podman], file, served, &asks));
-            findings.extend(plain(&reader, file, served));
         }
+        findings
+    }
+
+    fn reader<'b>(
+        &'b self,
+        name: &'static str,
+        family: &'static [Client],
+        served: Option<&'b Served<'b>>,
+    ) -> Reader<'b> {
+        Reader {
+            clients: Some(&self.read),
+            served,
+            ..Reader::new(name, family, self.env)
+        }
+    }
+
+    /// Findings in a file of a client's.
+    fn of_file(&self, reader: &Reader, file: &AuthFile, all: &[&AuthEntry]) -> Vec<Finding> {
+        let mut findings: Vec<_> = docker_only(reader.name, file).into_iter().collect();
+        findings.extend(half_pair(reader.name, file));
+        findings.extend(helpers::of_file(reader.name, file, self.env));
+        findings.extend(keys::look(reader, file));
+        findings.extend(plain(reader, file, all, &self.bare));
         findings
     }
 
@@ -220,35 +165,58 @@ impl<'a> Clients<'a> {
     }
 }
 
-fn docker_only(finding: Finding, file: &AuthFile) -> Finding {
-    match file.docker_only {
-        Some(AuthFile::EMPTY) => finding.command(["rm", &word(&file.path)]),
-        Some(AuthFile::MORE) => finding.words("remove what follows its first JSON value"),
-        _ => finding.words(format_args!(
-            "correct that entry of {}",
-            file.path.display()
-        )),
-    }
+/// A finding for a file that docker reads and others refuse.
+fn docker_only(client: &str, file: &AuthFile) -> Option<Finding> {
+    let (path, why) = (file.path.display(), file.docker_only?);
+    let finding = if client == "docker" {
+        let what =
+            format!("{path}: {why}, which docker reads and podman, buildah and skopeo refuse");
+        Finding::warn("client.file_only_for_docker", what)
+    } else {
+        let what = format!("{path}: {why}: every pull fails");
+        Finding::broken("client.file_broken", what)
+    };
+    Some(match why {
+        AuthFile::EMPTY => finding.command("rm", [word(&file.path)]),
+        AuthFile::MORE => finding.words("remove what follows its first JSON value"),
+        _ => finding.words(format_args!("correct that entry of {path}")),
+    })
 }
 
-fn half_pair(client: &str, file: &AuthFile, lacking: &str) -> Finding {
-    let path = file.path.display();
+/// A finding for a file with one of Docker Hub's two keys, which clients look up under different names.
+fn half_pair(client: &str, file: &AuthFile) -> Option<Finding> {
+    let hub = Host::docker_hub();
+    let is_ours = |key: &str| file.helper(key) == Some(HELPER);
+    let lacking = if client == "docker" {
+        let mut lacking = file.missing_keys(&hub);
+        // credsStore counts only for the key that docker itself asks for.
+        lacking.retain(|key| !is_everywhere(file) || key != hub.server_url());
+        lacking
+    } else if is_ours(hub.server_url()) && !is_ours(hub.as_str()) {
+        // Only podman reads this file, and it asks only for this key.
+        vec![hub.to_string()]
+    } else {
+        return None;
+    };
+    let lacking: Vec<_> = lacking.iter().map(|key| format!("\"{key}\"")).collect();
     let what = format!(
-        "{path} names the helper under one of Docker Hub's two keys and not under {lacking}: a pull under that name is anonymous"
+        "{} names the helper under one of Docker Hub's two keys and not under {}: a pull under that name is anonymous",
+        file.path.display(),
+        lacking.join(" and ")
     );
-    Finding::broken("client.half_pair", what).command(configure(client, &[&Host::docker_hub()]))
+    let finding = Finding::broken("client.half_pair", what);
+    (!lacking.is_empty()).then(|| finding.configure(client, &[&hub], false))
 }
 
 fn has_cred_helper(file: &AuthFile) -> bool {
     file.cred_helpers.iter().any(|(_, name)| name == HELPER)
 }
 
-fn names_helper(file: &AuthFile) -> bool {
-    file.creds_store.as_deref() == Some(HELPER) || has_cred_helper(file)
+/// Whether the file names this helper for every registry.
+fn is_everywhere(file: &AuthFile) -> bool {
+    file.creds_store.as_deref() == Some(HELPER)
 }
 
-/// Both read docker's file.
-const BOTH: [Client; 2] = [Client::Docker, Client::Podman];
 /// More registries than a person would read.
 const LISTED: usize = 40;
 const SAME: &str =

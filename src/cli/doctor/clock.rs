@@ -12,26 +12,19 @@ pub(super) fn look(
     tokens: &Inventory,
     now: Moment,
 ) -> Vec<Finding> {
-    let minted: Vec<_> = tokens
-        .entries
-        .iter()
-        .filter_map(|entry| entry.token.map(|token| token.minted_at))
+    let entries = tokens.entries.iter();
+    let minted: Vec<_> = entries
+        .filter_map(|entry| Some(entry.token?.minted_at))
         .collect();
     let store = store.map(|(theirs, ours)| compared("the store's", theirs, ours));
-    let agrees = store
-        .as_ref()
-        .is_some_and(|finding| finding.state == State::Ok);
-    let findings: Vec<_> = store
-        .into_iter()
-        .chain(kept_step(&minted, now, agrees))
-        .collect();
-    if !findings.is_empty() {
-        return findings;
+    let agrees = store.as_ref().is_some_and(|one| one.state == State::Ok);
+    let kept = kept_step(&minted, now, agrees);
+    let mut findings: Vec<_> = store.into_iter().chain(kept).collect();
+    if findings.is_empty() {
+        let what = "there is nothing to compare the clock with: the store shows none, and no token was minted yet";
+        findings.push(Finding::note("clock.unknown", what));
     }
-    vec![Finding::note(
-        "clock.unknown",
-        "there is nothing to compare the clock with: the store shows none, and no token was minted yet",
-    )]
+    findings
 }
 
 /// Compares the wall clock with the boot clock, which can't be set. `agrees`: the store shows the same time, so the
@@ -45,24 +38,18 @@ fn kept_step(minted: &[Moment], now: Moment, agrees: bool) -> Option<Finding> {
     if lacks >= TOLERATED {
         return Some(jumped("back", lacks));
     }
-    let of_this_run = minted
-        .iter()
-        .filter(|then| is_of_this_run(**then, now))
-        .max_by_key(|then| then.boot);
-    let Some(then) = of_this_run else {
-        return Some(Finding::ok(
-            "clock.kept",
-            "the clock was not set back since a provider last gave a token",
-        ));
+    let of_this_run = minted.iter().filter(|then| is_of_this_run(**then, now));
+    let Some(then) = of_this_run.max_by_key(|then| then.boot) else {
+        let what = "the clock was not set back since a provider last gave a token";
+        return Some(Finding::ok("clock.kept", what));
     };
     let gained = now.wall.saturating_sub(then.wall + (now.boot - then.boot));
-    Some(match Duration::from_secs(gained) {
-        gained if gained >= TOLERATED && !agrees => jumped("ahead", gained),
-        _ => Finding::ok(
-            "clock.kept",
-            "the clock was set neither back nor ahead since a provider last gave a token",
-        ),
-    })
+    let gained = Duration::from_secs(gained);
+    if gained >= TOLERATED && !agrees {
+        return Some(jumped("ahead", gained));
+    }
+    let what = "the clock was set neither back nor ahead since a provider last gave a token";
+    Some(Finding::ok("clock.kept", what))
 }
 
 /// Whether the machine was certainly not restarted since `then`: by the wall clock, it booted before that. If the wall
@@ -87,15 +74,16 @@ fn jumped(side: &str, by: Duration) -> Finding {
         "this node's clock was set {side} by {} since a provider last gave a token",
         brief(by)
     );
-    set_clock(Finding::new(
-        "clock.jumped",
-        if by < REFUSED {
-            State::Warn
-        } else {
-            State::Broken
-        },
-        what,
-    ))
+    set_clock(Finding::new("clock.jumped", state(by), what))
+}
+
+/// How bad it is that the clock is off.
+fn state(by: Duration) -> State {
+    if by < REFUSED {
+        State::Warn
+    } else {
+        State::Broken
+    }
 }
 
 fn compared(whose: &str, theirs: SystemTime, now: SystemTime) -> Finding {
@@ -104,26 +92,22 @@ fn compared(whose: &str, theirs: SystemTime, now: SystemTime) -> Finding {
         Err(behind) => (behind.duration(), "behind"),
     };
     if off < TOLERATED {
-        return Finding::ok(
-            "clock.agrees",
-            format_args!("the clock agrees with {whose}"),
-        );
+        let what = format_args!("the clock agrees with {whose}");
+        return Finding::ok("clock.agrees", what);
     }
     let what = format!("this node's clock is {} {side} {whose}", brief(off));
-    let (state, what) = if off < REFUSED {
-        (State::Warn, what)
-    } else {
-        (
-            State::Broken,
-            format!("{what}: providers refuse what it signs"),
-        )
+    let refused = match state(off) {
+        State::Broken => ": providers refuse what it signs",
+        _ => "",
     };
-    set_clock(Finding::new("clock.differs", state, what))
+    let finding = Finding::new("clock.differs", state(off), what + refused);
+    set_clock(finding)
 }
 
 pub(super) fn set_clock(finding: Finding) -> Finding {
-    let command = ["sudo", "timedatectl", "set-ntp", "true"];
-    finding.command(&command[usize::from(rustix::process::geteuid().is_root())..])
+    let is_root = rustix::process::geteuid().is_root();
+    let sudo = if is_root { "" } else { "sudo " };
+    finding.run(&format!("{sudo}timedatectl set-ntp true"))
 }
 
 /// Tolerated, because answers take time and dates are in whole seconds.

@@ -81,11 +81,8 @@ impl<'a> Look<'a> {
             let is_known = is_whole || cri.config_path().is_some();
             findings.extend(self.one_directory(&cri).filter(|_| is_known));
         }
-        findings.extend(
-            self.hosts
-                .iter()
-                .filter_map(|file| self.no_host_table(file)),
-        );
+        let hosts = self.hosts.iter();
+        findings.extend(hosts.filter_map(|file| self.no_host_table(file)));
         findings.extend(self.hosts_dir());
         // k3s and RKE2 take the login from their own file, where it is reported.
         let written = self.daemon.writer.is_some() && has_rancher_login;
@@ -132,19 +129,14 @@ impl<'a> Look<'a> {
             shown(dir)
         );
         let first = self.dirs.first().unwrap_or(&self.daemon.config).display();
-        let moved: Vec<String> = hosts
-            .iter()
-            .map(|(host, table)| {
-                let endpoints = table.get("endpoint").and_then(Value::as_array);
-                let endpoints = endpoints.into_iter().flatten().filter_map(Value::as_str);
-                let tables = endpoints.map(|one| format!(" [host.\"{}\"]", shown(one)));
-                format!(
-                    "{first}/{}/hosts.toml{}",
-                    shown(host),
-                    tables.collect::<String>()
-                )
-            })
-            .collect();
+        let moved = hosts.iter().map(|(host, table)| {
+            let endpoints = table.get("endpoint").and_then(Value::as_array);
+            let endpoints = endpoints.into_iter().flatten().filter_map(Value::as_str);
+            let tables = endpoints.map(|one| format!(" [host.\"{}\"]", shown(one)));
+            let tables: String = tables.collect();
+            format!("{first}/{}/hosts.toml{tables}", shown(host))
+        });
+        let moved: Vec<String> = moved.collect();
         let fix = format!(
             "move each registry's settings into its hosts.toml ({}), remove registry.{key} from {}, and restart {}",
             moved.join("; "),
@@ -163,12 +155,8 @@ impl<'a> Look<'a> {
     fn setter(&self, key: &str) -> Option<&PathBuf> {
         let sets =
             |file: &&ReadFile| Cri::of(&file.table).is_some_and(|cri| !cri.hosts(key).is_empty());
-        self.read
-            .files
-            .iter()
-            .rev()
-            .find(sets)
-            .map(|file| &file.path)
+        let file = self.read.files.iter().rev().find(sets)?;
+        Some(&file.path)
     }
 
     /// The file that a person should edit.
@@ -192,7 +180,7 @@ impl<'a> Look<'a> {
         let what =
             format!("{path} has no [host] table: containerd before 2.0 ignores the whole file");
         let finding = Finding::warn("containerd.no_host_table", what);
-        Some(finding.command(["sudo", "sed", "-i", "$a [host]", &word(&file.path)]))
+        Some(finding.command("sudo sed -i", ["$a [host]", &word(&file.path)]))
     }
 
     /// `ctr` takes the directory only as a flag (<https://github.com/containerd/containerd/issues/12550>).
@@ -200,10 +188,10 @@ impl<'a> Look<'a> {
         let dir = word(self.with_hosts().first()?);
         let what =
             format!("ctr ignores each hosts.toml in {dir} unless it is started with --hosts-dir");
-        let fix = format!("docker-credential-beta9 with ctr images pull --hosts-dir {dir} IMAGE");
-        Some(
-            Finding::note("containerd.ctr_hosts_dir", what).words(format_args!("pull with: {fix}")),
-        )
+        let fix = format!(
+            "pull with: docker-credential-beta9 with ctr images pull --hosts-dir {dir} IMAGE"
+        );
+        Some(Finding::note("containerd.ctr_hosts_dir", what).words(fix))
     }
 }
 

@@ -3,7 +3,9 @@
 use std::fmt::Display;
 use std::path::Path;
 
+use crate::client::PROGRAM;
 use crate::error::Error;
+use crate::host::Host;
 use crate::shown::quoted;
 use crate::trusted::FileError;
 
@@ -76,29 +78,51 @@ impl Finding {
         Self::new(code, state, what.replace(char::is_control, " ")).remedy(&fix)
     }
 
+    /// A finding for a client's file that a person must correct.
+    pub(super) fn incorrect(path: &Path, cause: &str) -> Self {
+        let what = format_args!("{}: {cause}", path.display());
+        Self::broken("client.file_broken", what).words("correct it")
+    }
+
     pub(super) fn fault(code: &'static str, state: State, fault: &FileError) -> Self {
         Self::new(code, state, &fault.cause).remedy(&fault.fix)
     }
 
-    /// Adds a command to the fix, as a list of words.
-    pub(super) fn command<W: AsRef<str>>(mut self, words: impl IntoIterator<Item = W>) -> Self {
-        let words: Vec<String> = words
-            .into_iter()
-            .map(|word| word.as_ref().to_owned())
-            .collect();
-        self.fix = Some(match self.fix {
-            Some(Fix::Commands(mut before)) => {
-                before.push(words);
-                Fix::Commands(before)
-            }
-            _ => Fix::Commands(vec![words]),
-        });
+    /// Adds a command to the fix: its first words, and words that may have spaces in them.
+    pub(super) fn command<W: AsRef<str>>(
+        mut self,
+        first: &str,
+        more: impl IntoIterator<Item = W>,
+    ) -> Self {
+        let more = more.into_iter().map(|word| word.as_ref().to_owned());
+        let words = first.split(' ').map(str::to_owned).chain(more).collect();
+        let mut commands = match self.fix {
+            Some(Fix::Commands(before)) => before,
+            _ => Vec::new(),
+        };
+        commands.push(words);
+        self.fix = Some(Fix::Commands(commands));
         self
+    }
+
+    /// Adds a command without such words.
+    pub(super) fn run(self, command: &str) -> Self {
+        self.command(command, [""; 0])
+    }
+
+    /// Adds the command that wires a client for these registries.
+    pub(super) fn configure(self, client: &str, hosts: &[&Host], force: bool) -> Self {
+        let hosts: Vec<&str> = hosts.iter().map(|host| host.as_reference()).collect();
+        let hosts = [hosts.join(",")].into_iter();
+        self.command(
+            &format!("{PROGRAM} configure {client} --hosts"),
+            hosts.chain(force.then(|| "--force".to_owned())),
+        )
     }
 
     /// Sets the fix to exporting a variable in the shell that starts the client.
     pub(super) fn export(self, name: &str, value: &str) -> Self {
-        self.command(["export", &format!("{name}={value}")])
+        self.command("export", [format!("{name}={value}")])
     }
 
     pub(super) fn words(mut self, words: impl Display) -> Self {
@@ -108,23 +132,17 @@ impl Finding {
 
     /// Sets the fix from an error's text, which may be a command.
     fn remedy(self, fix: &str) -> Self {
-        let (sudo, command) = fix
-            .strip_prefix("sudo ")
-            .map_or((None, fix), |command| (Some("sudo"), command));
-        if let Some((mode, path)) = command
-            .strip_prefix("chmod ")
-            .and_then(|rest| rest.split_once(' '))
+        let command = fix.strip_prefix("sudo ").unwrap_or(fix);
+        let change = command.strip_prefix("chmod ");
+        if let Some((_, path)) = change.and_then(|rest| rest.split_once(' '))
             && !path.contains(", or ")
         {
-            return self.command(sudo.into_iter().chain(["chmod", mode, path]));
+            return self.command(&fix[..fix.len() - path.len() - 1], [path]);
         }
-        let ours = fix
-            .strip_prefix("run ")
-            .filter(|command| command.starts_with(env!("CARGO_PKG_NAME")));
-        match ours {
-            Some(command) => self.command(command.split(' ')),
-            None if fix.is_empty() => self,
-            None => self.words(fix),
+        match fix.strip_prefix("run ") {
+            Some(command) if command.starts_with(PROGRAM) => self.run(command),
+            _ if fix.is_empty() => self,
+            _ => self.words(fix),
         }
     }
 }
@@ -136,14 +154,9 @@ pub(super) fn word(path: &Path) -> String {
 
 /// Commands as shell text.
 pub(super) fn shell(commands: &[Vec<String>]) -> Vec<String> {
-    let mut all = Vec::new();
-    for words in commands {
-        if !all.is_empty() {
-            all.push("&&".to_owned());
-        }
-        all.extend(words.iter().map(|word| quoted(word)));
-    }
-    all
+    let quote = |words: &Vec<String>| words.iter().map(|word| quoted(word)).collect();
+    let commands: Vec<Vec<String>> = commands.iter().map(quote).collect();
+    commands.join(&"&&".to_owned())
 }
 
 #[cfg(test)]

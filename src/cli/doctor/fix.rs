@@ -10,7 +10,7 @@ use super::report::Report;
 use crate::Io;
 use crate::cli::errors::CliError;
 use crate::cli::style::Style;
-use crate::cli::{question, unwritable};
+use crate::cli::{print, question};
 use crate::client::PROGRAM;
 use crate::config::Env;
 use crate::error::Error;
@@ -30,28 +30,23 @@ pub(super) fn fix(
     let style = Style::of(io.err, env);
     let mut tried: Vec<Vec<String>> = Vec::new();
     loop {
-        let commands: Vec<Vec<String>> = own(&report, env)
-            .into_iter()
-            .filter(|command| !tried.contains(command))
-            .collect();
+        let mut commands = own(&report, env);
+        commands.retain(|command| !tried.contains(command));
         if commands.is_empty() {
             return Ok(report);
         }
-        let mut say = |line: &dyn std::fmt::Display| writeln!(io.err, "{line}").map_err(unwritable);
-        say(&style.bold("this would fix it, and changes this user's own files only:"))?;
+        let would = style.bold("this would fix it, and changes this user's own files only:");
+        print(io.err, format_args!("{would}\n"))?;
         for command in &commands {
-            say(&format_args!(
-                "  {}",
-                shell(std::slice::from_ref(command)).join(" ")
-            ))?;
+            print(io.err, format_args!("  {}\n", text(command)))?;
         }
         if !yes && !question::yes(io.input, io.err, "run it?")? {
             return Ok(report);
         }
         for command in commands {
             if let Err(why) = run(&command) {
-                let command = shell(std::slice::from_ref(&command)).join(" ");
-                writeln!(io.err, "failed: {command}: {why}").map_err(unwritable)?;
+                let failed = text(&command);
+                print(io.err, format_args!("failed: {failed}: {why}\n"))?;
             }
             tried.push(command);
         }
@@ -59,23 +54,23 @@ pub(super) fn fix(
     }
 }
 
+fn text(command: &Vec<String>) -> String {
+    shell(std::slice::from_ref(command)).join(" ")
+}
+
 /// The commands of all fixes that consist only of such commands.
 fn own(report: &Report, env: &Env) -> Vec<Vec<String>> {
     let mut all: Vec<Vec<String>> = Vec::new();
-    let findings = report
-        .findings()
-        .filter(|(_, finding)| finding.state >= State::Warn);
-    for (_, finding) in findings {
+    for (_, finding) in report.findings() {
         if let Some(Fix::Commands(commands)) = &finding.fix
+            && finding.state >= State::Warn
             && commands.iter().all(|command| is_own(command, env))
         {
-            all.extend(
-                commands
-                    .iter()
-                    .filter(|command| !all.contains(command))
-                    .cloned()
-                    .collect::<Vec<_>>(),
-            );
+            for command in commands {
+                if !all.contains(command) {
+                    all.push(command.clone());
+                }
+            }
         }
     }
     all

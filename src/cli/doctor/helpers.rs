@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use super::asked::configure;
+use indexmap::IndexMap;
+
 use super::finding::{Finding, State, word};
 use super::surroundings::has_podman;
 use crate::client::Scope;
@@ -16,52 +17,42 @@ use crate::host::{Host, ServerUrl};
 use crate::shown::shown;
 
 /// A helper's name, and where a file names it.
-struct Named {
-    name: String,
-    file: PathBuf,
-    place: Place,
+struct Named<'a> {
+    name: &'a str,
+    file: &'a Path,
+    place: Place<'a>,
 }
 
-enum Place {
+enum Place<'a> {
     /// `credsStore`: every registry.
     Store,
     /// `credHelpers`, under these keys.
-    Keys(Vec<String>),
+    Keys(Vec<&'a str>),
     /// `credential-helpers` of registries.conf: every registry.
     List,
 }
 
 /// The helpers of one of docker's or podman's files.
 pub(super) fn of_file(client: &str, file: &AuthFile, env: &Env) -> Vec<Finding> {
-    let mut all: Vec<Named> = Vec::new();
+    let mut all: IndexMap<&str, Vec<&str>> = IndexMap::new();
     for (key, name) in &file.cred_helpers {
         // To docker, an empty name means no helper. Podman, which never looks up URLs, would run a program without a
         // name.
         let is_podmans = client == "podman" || client == "docker" && !key.contains("://");
-        if name.is_empty() && !is_podmans {
-            continue;
-        }
-        let known = all.iter_mut().find(|one| one.name == *name);
-        match known.map(|one| &mut one.place) {
-            Some(Place::Keys(keys)) => keys.push(key.clone()),
-            _ => all.push(Named {
-                name: name.clone(),
-                file: file.path.clone(),
-                place: Place::Keys(vec![key.clone()]),
-            }),
+        if !name.is_empty() || is_podmans {
+            all.entry(name).or_default().push(key);
         }
     }
+    let all = all
+        .into_iter()
+        .map(|(name, keys)| (name, Place::Keys(keys)));
     // Podman and its family ignore credsStore.
-    if client != "podman"
-        && let Some(name) = &file.creds_store
-    {
-        all.push(Named {
-            name: name.clone(),
-            file: file.path.clone(),
-            place: Place::Store,
-        });
-    }
-    let found = all.iter().filter_map(|one| look(client, one, env));
+    let store = file.creds_store.as_deref().filter(|_| client != "podman");
+    let all = all.chain(store.map(|name| (name, Place::Store)));
+    let found = all.filter_map(|(name, place)| {
+        let file = &file.path;
+        look(client, &Named { name, file, place }, env)
+    });
     let lossy = file.is_lossy.then(|| {
         let what = format!(
             "{} is not UTF-8: clients read it, and this program does not change it",
@@ -77,25 +68,21 @@ pub(super) fn of_list(registries: &Registries, env: &Env) -> Vec<Finding> {
     let Some((file, names)) = registries.effective() else {
         return Vec::new();
     };
-    let mut findings: Vec<Finding> = names
-        .iter()
-        .filter(|name| *name != AUTH_FILES)
-        .filter_map(|name| {
-            let one = Named {
-                name: name.clone(),
-                file: file.to_owned(),
-                place: Place::List,
-            };
-            look("podman", &one, env)
-        })
-        .collect();
+    let place = |name| Named {
+        name,
+        file,
+        place: Place::List,
+    };
+    let names = names.iter().filter(|name| *name != AUTH_FILES);
+    let found = names.filter_map(|name| look("podman", &place(name), env));
+    let mut findings: Vec<Finding> = found.collect();
     if registries.helpers().contains(&HELPER) && !registries.stores_here() {
         let what = format!(
             "{} names {AUTH_FILES} before {HELPER}: podman login writes passwords in plain text, and what is there is used first",
             file.display()
         );
-        let configure = [PROGRAM, "configure", "podman", "--all"];
-        findings.push(Finding::warn("client.helper_order", what).command(configure));
+        let finding = Finding::warn("client.helper_order", what);
+        findings.push(finding.run(&format!("{PROGRAM} configure podman --all")));
     }
     findings
 }
@@ -109,13 +96,12 @@ fn look(client: &str, named: &Named, env: &Env) -> Option<Finding> {
     let place = match &named.place {
         Place::Store => "credsStore".to_owned(),
         Place::List => "credential-helpers".to_owned(),
-        Place::Keys(keys) => keys
-            .iter()
-            .map(|key| shown(key).to_string())
-            .collect::<Vec<_>>()
-            .join(", "),
+        Place::Keys(keys) => {
+            let keys: Vec<_> = keys.iter().map(|key| shown(key).to_string()).collect();
+            keys.join(", ")
+        }
     };
-    let name = shown(&named.name);
+    let name = shown(named.name);
     let said = format!("{file} names the helper {name} ({place})");
     let broken = |code, why: &str| Finding::broken(code, format_args!("{said}: {why}"));
     let rewired = |finding| rewired(finding, client, named, env);
@@ -129,38 +115,34 @@ fn look(client: &str, named: &Named, env: &Env) -> Option<Finding> {
         }
         return Some(rewired(finding));
     }
-    let base = Path::new(&named.name).file_name()?.to_str()?;
+    let base = Path::new(named.name).file_name()?.to_str()?;
     if let Some(suffix) = base.strip_prefix("docker-credential-") {
-        return Some(rewired(broken(
-            "client.helper_full_name",
-            &format!(
-                "{client} puts docker-credential- before it, so every pull fails; its name there is {}",
-                shown(suffix)
-            ),
-        )));
+        let why = format!(
+            "{client} puts docker-credential- before it, so every pull fails; its name there is {}",
+            shown(suffix)
+        );
+        return Some(rewired(broken("client.helper_full_name", &why)));
     }
-    let wanted = program(&named.name);
+    let wanted = program(named.name);
     match find_program(&path, &wanted) {
-        Helper::Missing => Some(rewired(broken(
-            "client.helper_missing",
-            &format!(
-                "{} is in no directory of the PATH, so every pull fails",
-                shown(&wanted)
-            ),
-        ))),
-        Helper::NotExecutable(found) => Some(
-            broken(
-                "client.helper_not_executable",
-                &format!("{} may not be run by this user", found.display()),
-            )
-            .command(["chmod", "755", &word(&found)]),
-        ),
-        Helper::Found(found) => unstartable(&found).map(|why| {
-            rewired(broken(
-                "client.helper_not_runnable",
-                &format!("{} does not start: {why}", found.display()),
-            ))
-        }),
+        Helper::Missing => {
+            let wanted = shown(&wanted);
+            let why = format!("{wanted} is in no directory of the PATH, so every pull fails");
+            Some(rewired(broken("client.helper_missing", &why)))
+        }
+        Helper::NotExecutable(found) => {
+            let why = format!("{} may not be run by this user", found.display());
+            let finding = broken("client.helper_not_executable", &why);
+            Some(finding.command("chmod 755", [word(&found)]))
+        }
+        Helper::Found(found) => {
+            let why = format!(
+                "{} does not start: {}",
+                found.display(),
+                unstartable(&found)?
+            );
+            Some(rewired(broken("client.helper_not_runnable", &why)))
+        }
     }
 }
 
@@ -174,25 +156,20 @@ fn rewired(finding: Finding, client: &str, named: &Named, env: &Env) -> Finding 
         _ => false,
     };
     match &named.place {
-        Place::Store if ours => finding.command([PROGRAM, "configure", client, "--all", "--force"]),
+        Place::Store if ours => finding.run(&format!("{PROGRAM} configure {client} --all --force")),
         Place::Keys(keys) if ours => {
-            let host = |key: &String| {
+            let host = |key: &&str| {
                 let url = ServerUrl::parse(key.as_bytes()).ok()?;
                 let host = url.host()?.clone();
-                [host.server_url(), host.as_reference()]
-                    .contains(&key.as_str())
-                    .then_some(host)
+                let is_its = [host.server_url(), host.as_reference()].contains(key);
+                is_its.then_some(host)
             };
             // Keys that aren't registries are left alone.
             let Some(hosts) = keys.iter().map(host).collect::<Option<Vec<Host>>>() else {
                 return finding.words(by_hand());
             };
             let hosts: Vec<&Host> = hosts.iter().collect();
-            finding.command(
-                configure(client, &hosts)
-                    .into_iter()
-                    .chain(["--force".to_owned()]),
-            )
+            finding.configure(client, &hosts, true)
         }
         _ => finding.words(by_hand()),
     }

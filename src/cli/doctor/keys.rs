@@ -1,34 +1,27 @@
 //! Finds keys in a client's file that the client never looks up.
 
-use super::asked::configure;
+use indexmap::IndexSet;
+
 use super::finding::{Finding, State};
-use super::served::Served;
+use super::reader::Reader;
 use crate::client::spelling::{Client, Lookup};
-use crate::client::{Asks, AuthFile, HELPER, Held, PROGRAM};
+use crate::client::{AuthFile, HELPER, Held, PROGRAM};
 use crate::host::{Host, ServerUrl};
 use crate::near::nearest;
 use crate::shown::shown;
 
 /// One finding for each key of `credHelpers` and `auths` that no client of this file looks up, and for each that looks
 /// like a misspelled setting.
-pub(super) fn look(
-    client: &str,
-    family: &[Client],
-    file: &AuthFile,
-    served: Option<&Served>,
-    asks: &dyn Fn(&Host) -> Asks,
-) -> Vec<Finding> {
+pub(super) fn look(reader: &Reader, file: &AuthFile) -> Vec<Finding> {
+    let (client, family) = (reader.name, reader.family);
     let path = file.path.display();
     let mut findings = Vec::new();
     for (key, helper) in &file.cred_helpers {
         let Some(reason) = never(family, key) else {
             continue;
         };
-        let what = format!(
-            "{path} has a helper for {}, {}",
-            shown(key),
-            reason.why(client)
-        );
+        let (shown, why) = (shown(key), reason.why(client));
+        let what = format!("{path} has a helper for {shown}, {why}");
         let finding = |state| Finding::new("client.key_never_matches", state, &what);
         let ours = helper == HELPER || helper.ends_with(&format!("docker-credential-{HELPER}"));
         findings.push(match &reason {
@@ -36,45 +29,37 @@ pub(super) fn look(
                 finding(State::Note)
             }
             Never::Glob if ours && client == "docker" => {
-                finding(State::Warn).command([PROGRAM, "configure", client, "--all"])
+                finding(State::Warn).run(&format!("{PROGRAM} configure docker --all"))
             }
-            Never::Spelled(host, _) if ours && asks(host).is_this_helper() => finding(State::Note),
+            Never::Spelled(host, _) if ours && reader.asks(host).is_this_helper() => {
+                finding(State::Note)
+            }
             Never::Spelled(host, _) if ours => {
-                let lost = served.is_some_and(|served| served.answers(host));
-                finding(if lost { State::Broken } else { State::Warn })
-                    .command(configure(client, &[host]))
+                let lost = reader.served.is_some_and(|served| served.answers(host));
+                let state = if lost { State::Broken } else { State::Warn };
+                finding(state).configure(client, &[host], false)
             }
             _ => finding(State::Warn).words(reason.fix(&file.path)),
         });
     }
-    for entry in file
-        .auths
-        .iter()
-        .filter(|entry| entry.held != Held::Nothing)
-    {
+    for entry in file.auths.iter().filter(|one| one.held != Held::Nothing) {
         let Some(reason) = unfound(family, &entry.key) else {
             continue;
         };
-        let what = format!(
-            "{path} has a login for {}, {}",
-            shown(&entry.key),
-            reason.why(client)
-        );
-        findings
-            .push(Finding::warn("client.key_never_matches", what).words(reason.fix(&file.path)));
+        let (key, why) = (shown(&entry.key), reason.why(client));
+        let what = format!("{path} has a login for {key}, {why}");
+        let finding = Finding::warn("client.key_never_matches", what);
+        findings.push(finding.words(reason.fix(&file.path)));
     }
-    for (key, meant) in file
-        .other_keys
-        .iter()
-        .filter_map(|key| Some((key, meant(key)?)))
-    {
+    let others = file.other_keys.iter();
+    for (key, meant) in others.filter_map(|key| Some((key, meant(key)?))) {
         let what = format!("{path} has the key {}, which no client reads", shown(key));
         let plain = |c: char| c.is_ascii_alphanumeric();
         let finding = Finding::warn("client.unknown_key", what);
         let is_link = std::fs::symlink_metadata(&file.path).is_ok_and(|file| file.is_symlink());
         findings.push(if key.chars().all(plain) && !is_link {
             let edit = format!("s/\"{key}\"/\"{meant}\"/");
-            finding.command(["sed", "-i", &edit, &path.to_string()])
+            finding.command("sed -i", [edit, path.to_string()])
         } else {
             finding.words(format_args!("rename it to \"{meant}\""))
         });
@@ -124,11 +109,11 @@ fn never(family: &[Client], key: &str) -> Option<Never> {
     };
     let host = url.host()?;
     // If an image reference has a default port, it is part of the name.
-    let typed = [":443", ":80"]
-        .iter()
-        .any(|port| key == format!("{host}{port}"));
+    let typed = [":443", ":80"].map(|port| format!("{host}{port}"));
+    let typed = typed.iter().any(|typed| key == typed);
     let would = keys(family, host);
-    (!typed && !would.iter().any(|known| known == key)).then(|| Never::Spelled(host.clone(), would))
+    let is_found = typed || would.iter().any(|known| known == key);
+    (!is_found).then(|| Never::Spelled(host.clone(), would))
 }
 
 /// Why none of the clients finds this key of `auths`; `None` if one does.
@@ -138,13 +123,10 @@ pub(super) fn unfound(family: &[Client], key: &str) -> Option<Never> {
     }
     let url = ServerUrl::parse(key.as_bytes()).ok()?;
     let host = url.host()?;
-    let typed = [":443", ":80"]
-        .iter()
-        .any(|port| key.ends_with(&format!("{host}{port}")));
-    let below = key
-        .split_once("://")
-        .map_or(key, |(_, rest)| rest)
-        .contains('/');
+    let typed = [":443", ":80"].map(|port| format!("{host}{port}"));
+    let typed = typed.iter().any(|typed| key.ends_with(typed));
+    let rest = key.split_once("://").map_or(key, |(_, rest)| rest);
+    let below = rest.contains('/');
     let found = |client: &Client| Lookup::of(*client, host).place(key).is_some();
     // Only podman uses keys with a path, and finds them for images below that path.
     (!typed && !below && !family.iter().any(found))
@@ -152,30 +134,20 @@ pub(super) fn unfound(family: &[Client], key: &str) -> Option<Never> {
 }
 
 fn keys(family: &[Client], host: &Host) -> Vec<String> {
-    let mut keys: Vec<String> = Vec::new();
-    for client in family {
-        for key in Lookup::of(*client, host).helper_keys() {
-            if !keys.contains(key) {
-                keys.push(key.clone());
-            }
-        }
-    }
-    keys
+    let lookups = family.iter().map(|client| Lookup::of(*client, host));
+    let keys: IndexSet<String> = lookups
+        .flat_map(|lookup| lookup.helper_keys().to_vec())
+        .collect();
+    keys.into_iter().collect()
 }
 
 /// The setting that a misspelled key probably means.
 fn meant(key: &str) -> Option<&'static str> {
     let key = key.to_ascii_lowercase();
-    nearest(&key, SETTINGS).or_else(|| {
-        let long = ["credentialstore", "credentialsstore", "credential-store"];
-        let helpers = [
-            "credentialhelpers",
-            "credentialshelpers",
-            "credential-helpers",
-        ];
-        (long.contains(&key.as_str()))
-            .then_some("credsStore")
-            .or_else(|| helpers.contains(&key.as_str()).then_some("credHelpers"))
+    nearest(&key, SETTINGS).or(match key.as_str() {
+        "credentialstore" | "credentialsstore" | "credential-store" => Some("credsStore"),
+        "credentialhelpers" | "credentialshelpers" | "credential-helpers" => Some("credHelpers"),
+        _ => None,
     })
 }
 

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 
 use super::finding::{Finding, State, word};
 use super::keys::unfound;
+use super::reader::Reader;
 use super::served::Served;
-use crate::cli::import::{Import, STORED_DIFFERS};
+use crate::cli::import::{Import, without_name};
 use crate::client::plain_login::takeable;
-use crate::client::spelling::Client;
-use crate::client::{Answerer, Asks, AuthEntry, AuthFile, Clients, Held, PROGRAM};
+use crate::client::{Answerer, AuthEntry, AuthFile, Clients, Held, PROGRAM};
+use crate::error::Code;
 use crate::host::Host;
 use crate::shown::shown;
 
@@ -26,27 +27,19 @@ enum Next {
     },
 }
 
-/// The client that reads the file.
-pub(super) struct Reader<'a> {
-    pub(super) client: &'static str,
-    /// The clients that read the file.
-    pub(super) family: &'a [Client],
-    /// All entries that are imported together with the file's.
-    pub(super) all: Vec<&'a AuthEntry>,
-    /// The clients' configuration without plain-text logins.
-    pub(super) bare: &'a Clients,
-    pub(super) asks: &'a dyn Fn(&Host) -> Asks,
-    /// The import that would be run.
-    pub(super) import: Import<'a>,
-}
-
-/// One finding for each kind of action for one file's passwords.
-pub(super) fn plain(reader: &Reader, file: &AuthFile, served: Option<&Served>) -> Vec<Finding> {
+/// One finding for each kind of action for one file's passwords. `all` are the entries that are imported together with
+/// the file's, `bare` is the clients' configuration without plain-text logins.
+pub(super) fn plain(
+    reader: &Reader,
+    file: &AuthFile,
+    all: &[&AuthEntry],
+    bare: &Clients,
+) -> Vec<Finding> {
     let (mut todo, mut findings) = (BTreeMap::<Next, Vec<String>>::new(), Vec::new());
-    let (client, path) = (reader.client, file.path.display());
-    let entries = file
-        .auths
-        .iter()
+    let (client, path, served) = (reader.name, file.path.display(), reader.served);
+    let import = Import::dry(reader.env);
+    let entries = file.auths.iter();
+    let entries = entries
         .filter(|entry| entry.held != Held::Nothing)
         // No client finds the entry, so it is not imported.
         .filter(|entry| unfound(reader.family, &entry.key).is_none());
@@ -60,20 +53,27 @@ pub(super) fn plain(reader: &Reader, file: &AuthFile, served: Option<&Served>) -
                 "{path} holds a password for {host} in plain text, where this node logs in as itself"
             );
             let finding = Finding::warn("client.plain_beside_node", what);
-            findings.push(finding.command(logout(client, file, entry, &host)));
+            findings.push(if client == "docker" {
+                finding.command("docker logout", [&entry.key])
+            } else {
+                let more = [word(&file.path), host.as_reference().to_owned()];
+                finding.command("podman logout --authfile", more)
+            });
             continue;
         }
         // Docker keeps its own items in the same place as Docker Hub's credential.
         let host = entry.host().unwrap_or_else(Host::docker_hub);
-        let asks = (reader.asks)(&host);
-        let fate = takeable(entry, &reader.all, Some(client));
+        let asks = reader.asks(&host);
         let held = served.is_some_and(|served| !served.lacks(&host));
-        let refusal = |(url, credential)| {
-            let refused = held.then(|| reader.import.refusal(&url, credential));
-            refused.flatten().map_or(Ok(()), Err)
+        let refused = match takeable(entry, all, Some(client)) {
+            Err(why) => Some((why, false)),
+            Ok((url, credential)) if held => import.refusal(&url, credential).map(|error| {
+                let is_conflict = error.code() == Some(Code::StoreConflict);
+                (without_name(&error, &url), is_conflict)
+            }),
+            Ok(_) => None,
         };
-        let fate = fate.and_then(refusal);
-        if let Err(why) = fate {
+        if let Some((why, is_conflict)) = refused {
             let (cause, fix) = why.rsplit_once("; ").unwrap_or((&why, ""));
             let is_used = asks.answerer == Answerer::PlainLogin
                 && asks.file.as_ref() == Some(&file.path)
@@ -91,19 +91,19 @@ pub(super) fn plain(reader: &Reader, file: &AuthFile, served: Option<&Served>) -
             // A login rewrites only the client's own key, and leaves keys with a path.
             let is_rewritten = matches!(entry.held, Held::Malformed(_))
                 && [host.as_reference(), host.server_url()].contains(&entry.key.as_str());
-            let fix = match cause {
-                STORED_DIFFERS => format!(
+            let fix = if is_conflict {
+                format!(
                     "to keep the login in the file: {PROGRAM} import {client} --force; to keep the stored one: remove that entry from {path}"
-                ),
-                _ if fix.starts_with("log in again") && !is_rewritten => {
-                    format!("remove that entry from {path}")
-                }
-                _ => fix.to_owned(),
+                )
+            } else if fix.starts_with("log in again") && !is_rewritten {
+                format!("remove that entry from {path}")
+            } else {
+                fix.to_owned()
             };
             findings.push(Finding::new(code, state, what).words(fix));
             continue;
         }
-        let (next, name) = if let Some(name) = reader.bare.lacks(entry, Some(client)) {
+        let (next, name) = if let Some(name) = bare.lacks(entry, Some(client)) {
             let force = matches!(asks.answerer, Answerer::Helper(_));
             (Next::Wire { force }, name)
         } else {
@@ -131,34 +131,19 @@ pub(super) fn plain(reader: &Reader, file: &AuthFile, served: Option<&Served>) -
             let what = format!("{path} holds the password for {names} in plain text");
             Finding::warn("client.plain_password", what)
         };
-        let import = [PROGRAM, "import", client, "--remove"];
+        let import = format!("{PROGRAM} import {client} --remove");
         match next {
             _ if read_only => {
                 finding.words("put it where the workspace keeps its secrets: a worker stores none")
             }
-            Next::Lost | Next::Import => finding.command(import),
+            Next::Lost | Next::Import => finding.run(&import),
             Next::Wire { force } => {
-                let configure = [PROGRAM, "configure", client, "--hosts", &hosts];
-                finding
-                    .command(configure.into_iter().chain(force.then_some("--force")))
-                    .command(import)
+                let hosts = [hosts.as_str()].into_iter();
+                let configure = format!("{PROGRAM} configure {client} --hosts");
+                let finding = finding.command(&configure, hosts.chain(force.then_some("--force")));
+                finding.run(&import)
             }
         }
     }));
     findings
-}
-
-/// The client's own logout command.
-fn logout(client: &str, file: &AuthFile, entry: &AuthEntry, host: &Host) -> Vec<String> {
-    let words: &[&str] = match client {
-        "docker" => &["docker", "logout", &entry.key],
-        _ => &[
-            "podman",
-            "logout",
-            "--authfile",
-            &word(&file.path),
-            host.as_reference(),
-        ],
-    };
-    words.iter().map(|&word| word.to_owned()).collect()
 }

@@ -4,8 +4,9 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{Access, AtFlags, CWD, accessat};
+use rustix::fs::Access;
 
+use super::access::may;
 use super::finding::{Finding, word};
 use crate::client::{Helper, PROGRAM, SYSTEM_PATH, find_helper, is_this_program, unstartable};
 use crate::config::Env;
@@ -22,21 +23,13 @@ pub(super) fn look(env: &Env, wired: &[&str]) -> Vec<Finding> {
         Helper::Found(found) => at(&found, me.as_deref(), env, &so),
         Helper::NotExecutable(found) => {
             let what = format!("{} may not be run by this user: {so}", found.display());
-            vec![
-                Finding::broken("client.helper_not_executable", what).command([
-                    "chmod",
-                    "755",
-                    &word(&found),
-                ]),
-            ]
+            let finding = Finding::broken("client.helper_not_executable", what);
+            vec![finding.command("chmod 755", [word(&found)])]
         }
         Helper::Missing => {
             let what = format!("{PROGRAM} is in no directory of the PATH: {so}");
-            vec![install(
-                Finding::broken("client.helper_missing", what),
-                &path,
-                me,
-            )]
+            let finding = Finding::broken("client.helper_missing", what);
+            vec![install(finding, &path, me)]
         }
     }
 }
@@ -44,22 +37,18 @@ pub(super) fn look(env: &Env, wired: &[&str]) -> Vec<Finding> {
 fn at(found: &Path, me: Option<&Path>, env: &Env, so: &str) -> Vec<Finding> {
     let first = match me {
         Some(me) if !same(me, found) => other(found, me, env, so),
-        _ => Finding::ok(
-            "program.found",
-            format_args!("clients find {}", found.display()),
-        ),
+        _ => {
+            let what = format_args!("clients find {}", found.display());
+            Finding::ok("program.found", what)
+        }
     };
     let dir = found.parent().unwrap_or(found);
     let system = std::env::split_paths(SYSTEM_PATH).any(|one| one == dir);
-    let elsewhere = (!system).then(|| {
-        Finding::note(
-            "program.not_on_service_path",
-            format_args!(
-                "{} is not on the PATH of services: one that pulls must be given it",
-                dir.display()
-            ),
-        )
-    });
+    let what = format!(
+        "{} is not on the PATH of services: one that pulls must be given it",
+        dir.display()
+    );
+    let elsewhere = (!system).then(|| Finding::note("program.not_on_service_path", what));
     [first].into_iter().chain(elsewhere).collect()
 }
 
@@ -71,35 +60,31 @@ fn other(found: &Path, me: &Path, env: &Env, so: &str) -> Finding {
         (!runs).then(|| "asked for its version, it does not say its name".to_owned())
     });
     let finding = match why {
-        Some(why) => Finding::broken(
-            "client.helper_not_runnable",
-            format_args!("{shown} is what clients run, and it does not work: {why}: {so}"),
-        ),
-        None => Finding::warn(
-            "program.other_build",
-            format_args!(
-                "clients run {shown}, which is another build than this program, {}",
-                me.display()
-            ),
-        ),
+        Some(why) => {
+            let what = format!("{shown} is what clients run, and it does not work: {why}: {so}");
+            Finding::broken("client.helper_not_runnable", what)
+        }
+        None => other_build("clients run", found, me),
     };
     put(finding, me, found)
+}
+
+/// A finding for a file that is not this program, `me`.
+pub(super) fn other_build(runs: &str, program: &Path, me: &Path) -> Finding {
+    let (program, me) = (program.display(), me.display());
+    let what = format!("{runs} {program}, which is another build than this program, {me}");
+    Finding::warn("program.other_build", what)
 }
 
 /// Installs this program, `me`, as `program`.
 pub(super) fn put(finding: Finding, me: &Path, program: &Path) -> Finding {
     let dir = program.parent().unwrap_or(program);
-    let closed = accessat(CWD, dir, Access::WRITE_OK, AtFlags::EACCESS).is_err();
-    let install = [
-        "sudo",
-        "install",
-        "-D",
-        "-m",
-        "755",
-        &word(me),
-        &word(program),
-    ];
-    finding.command(&install[usize::from(!closed)..])
+    let sudo = match may(dir, Access::WRITE_OK) {
+        Ok(()) => "",
+        Err(_) => "sudo ",
+    };
+    let install = format!("{sudo}install -D -m 755");
+    finding.command(&install, [word(me), word(program)])
 }
 
 /// Whether both are the same file, or have the same content.
@@ -121,41 +106,26 @@ fn install(finding: Finding, path: &std::ffi::OsStr, me: Option<PathBuf>) -> Fin
     let Some(me) = me else {
         return finding.words("install it in /usr/local/bin");
     };
-    let mut dirs: Vec<PathBuf> = std::env::split_paths(path)
-        .filter(|dir| dir.is_absolute())
-        .collect();
+    let dirs = std::env::split_paths(path).filter(|dir| dir.is_absolute());
+    let mut dirs: Vec<PathBuf> = dirs.collect();
+    let local = Path::new(LOCAL);
     // Other system directories belong to the package manager. Of the rest, those that a person would choose come first.
-    let packaged = |dir: &Path| {
-        dir != Path::new(LOCAL) && std::env::split_paths(SYSTEM_PATH).any(|one| one == dir)
-    };
-    dirs.sort_by_key(|dir| !(dir.ends_with(".local/bin") || dir == Path::new(LOCAL)));
-    let writable = |dir: &&PathBuf| {
-        !packaged(dir)
-            && dir.is_dir()
-            && accessat(CWD, dir.as_path(), Access::WRITE_OK, AtFlags::EACCESS).is_ok()
-    };
+    let packaged =
+        |dir: &Path| dir != local && std::env::split_paths(SYSTEM_PATH).any(|one| one == dir);
+    dirs.sort_by_key(|dir| !(dir.ends_with(".local/bin") || dir == local));
+    let writable =
+        |dir: &&PathBuf| !packaged(dir) && dir.is_dir() && may(dir, Access::WRITE_OK).is_ok();
     if let Some(dir) = dirs.iter().find(writable) {
-        return finding.command(["ln", "-sf", &word(&me), &word(&dir.join(PROGRAM))]);
+        return finding.command("ln -sf", [word(&me), word(&dir.join(PROGRAM))]);
     }
-    match me
-        .parent()
-        .filter(|_| me.ends_with(PROGRAM) && !dirs.iter().any(|dir| dir == Path::new(LOCAL)))
-    {
+    let is_own = me.ends_with(PROGRAM) && !dirs.iter().any(|dir| dir == local);
+    match me.parent().filter(|_| is_own) {
         Some(dir) => {
-            let dirs: Vec<String> = [dir]
-                .into_iter()
-                .chain(dirs.iter().map(PathBuf::as_path))
-                .map(word)
-                .collect();
+            let dirs = [dir].into_iter().chain(dirs.iter().map(PathBuf::as_path));
+            let dirs: Vec<String> = dirs.map(word).collect();
             finding.export("PATH", &dirs.join(":"))
         }
-        None => finding.command([
-            "sudo",
-            "ln",
-            "-sf",
-            &word(&me),
-            &format!("{LOCAL}/{PROGRAM}"),
-        ]),
+        None => finding.command("sudo ln -sf", [word(&me), format!("{LOCAL}/{PROGRAM}")]),
     }
 }
 

@@ -7,46 +7,41 @@ use crate::http::Proxies;
 /// Checks the environment's proxy for these registries.
 pub(super) fn look(hosts: &[Host]) -> Vec<Finding> {
     let proxies = Proxies::named();
-    let (mut through, mut direct, mut findings) = (Vec::new(), Vec::new(), Vec::new());
-    let mut name = None;
+    let (mut through, mut direct, mut name) = (Vec::new(), Vec::new(), None);
     // Clouds may be asked for tokens whatever the store has.
-    let cloud = [CLOUD.to_owned()].map(|host| (host, HTTPS));
-    let registries = hosts.iter().map(|host| {
-        let port = host.port().unwrap_or(HTTPS);
-        (host.name().to_owned(), port)
-    });
-    for (host, port) in cloud.into_iter().chain(registries) {
-        let is_example = host == CLOUD;
-        match proxies.of(&host, port) {
+    let cloud = [(CLOUD, HTTPS)].into_iter();
+    let registries = hosts
+        .iter()
+        .map(|host| (host.name(), host.port().unwrap_or(HTTPS)));
+    for (host, port) in cloud.chain(registries) {
+        let listed = match proxies.of(host, port) {
             Ok(Some(proxy)) => {
                 name = Some(proxy.name());
-                through.extend((!is_example).then_some(host));
+                &mut through
             }
-            Ok(None) => direct.extend((!is_example).then_some(host)),
+            Ok(None) => &mut direct,
             Err(broken) => {
+                let variable = broken.variable;
                 let what = format!(
-                    "{} holds no proxy's address, so nothing can be asked through it",
-                    broken.variable
+                    "{variable} holds no proxy's address, so nothing can be asked through it"
                 );
-                let fix = format!("set {} to http://HOST:PORT, or unset it", broken.variable);
-                findings.push(Finding::broken("proxy.invalid", what).words(fix));
-                return findings;
+                let fix = format_args!("set {variable} to http://HOST:PORT, or unset it");
+                return vec![Finding::broken("proxy.invalid", what).words(fix)];
             }
-        }
+        };
+        listed.extend((host != CLOUD).then_some(host));
     }
     let Some(name) = name else {
         return vec![Finding::ok("proxy.none", "no proxy is used")];
     };
-    let of = |hosts: Vec<String>| match hosts.len() {
-        0 => String::new(),
-        _ => format!(": {}", hosts.join(", ")),
+    let of = |hosts: &[&str]| match hosts {
+        [] => String::new(),
+        hosts => format!(": {}", hosts.join(", ")),
     };
-    findings.push(Finding::note(
-        "proxy.used",
-        format_args!("asked through {name}{}", of(through)),
-    ));
+    let what = format!("asked through {name}{}", of(&through));
+    let mut findings = vec![Finding::note("proxy.used", what)];
     if !direct.is_empty() {
-        let what = format!("asked without a proxy{}", of(direct));
+        let what = format!("asked without a proxy{}", of(&direct));
         findings.push(Finding::note("proxy.passed_by", what));
     }
     findings

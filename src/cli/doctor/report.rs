@@ -3,8 +3,10 @@
 use std::fmt::Write as _;
 
 use serde::Serialize;
+use zeroize::Zeroizing;
 
 use super::finding::{Finding, Fix, State, shell};
+use crate::cli::rows::{WIDTH, wrap};
 use crate::cli::style::Style;
 use crate::json;
 
@@ -40,9 +42,8 @@ impl Report {
 
     /// The number of findings in this state.
     pub(super) fn count(&self, state: State) -> usize {
-        self.findings()
-            .filter(|(_, finding)| finding.state == state)
-            .count()
+        let findings = self.findings();
+        findings.filter(|(_, one)| one.state == state).count()
     }
 
     /// All findings, each with its group.
@@ -51,7 +52,7 @@ impl Report {
         groups.flat_map(|(group, findings)| findings.iter().map(move |one| (*group, one)))
     }
 
-    pub(super) fn json(&self) -> String {
+    pub(super) fn json(&self) -> Zeroizing<String> {
         let findings = self.findings().map(|(part, finding)| {
             let (fix, command) = match &finding.fix {
                 Some(Fix::Commands(commands)) => (Some(shell(commands).join(" ")), true),
@@ -74,7 +75,6 @@ impl Report {
             warnings: self.count(State::Warn),
             findings: findings.collect(),
         })
-        .to_string()
     }
 
     pub(super) fn human(&self, style: Style) -> String {
@@ -95,17 +95,12 @@ impl Report {
             said(broken, "thing is broken", "things are broken"),
             said(warnings, "warning", "warnings"),
         ];
-        let counts: Vec<_> = counts.into_iter().flatten().collect();
-        let verdict = if counts.is_empty() {
-            "nothing is broken".to_owned()
-        } else {
-            counts.join(", ")
-        };
-        let verdict = if broken == 0 {
-            style.good(verdict)
-        } else {
-            style.bad(verdict)
-        };
+        let mut verdict: Vec<_> = counts.into_iter().flatten().collect();
+        if verdict.is_empty() {
+            verdict.push("nothing is broken".to_owned());
+        }
+        let paint = if broken == 0 { Style::good } else { Style::bad };
+        let verdict = paint(style, verdict.join(", "));
         _ = writeln!(text, "\n{verdict}");
         text
     }
@@ -130,48 +125,30 @@ impl Finding {
             State::Note | State::Warn => style.bold(word),
             State::Broken => style.bad(word),
         };
-        let what: Vec<&str> = self.what.split(' ').collect();
-        let mut text = format!("  {mark:<MARK$}{}\n", wrapped(&what, ""));
-        match &self.fix {
+        let mut text = format!("  {mark:<MARK$}{}\n", wrapped(self.what.split(' '), ""));
+        let fix = match &self.fix {
             // Wrapped such that it is still the same command when pasted into a shell.
             Some(Fix::Commands(commands)) => {
                 let words = shell(commands);
-                let words: Vec<&str> = words.iter().map(String::as_str).collect();
-                let command = wrapped(&[&["fix:"], words.as_slice()].concat(), " \\");
-                _ = writeln!(text, "{:INDENT$}{command}", "");
+                let words = words.iter().map(String::as_str);
+                wrapped(["fix:"].into_iter().chain(words), " \\")
             }
-            Some(Fix::Words(words)) => {
-                let words: Vec<&str> = ["fix:"].into_iter().chain(words.split(' ')).collect();
-                _ = writeln!(text, "{:INDENT$}{}", "", wrapped(&words, ""));
-            }
-            None => {}
-        }
+            Some(Fix::Words(words)) => wrapped(["fix:"].into_iter().chain(words.split(' ')), ""),
+            None => return text,
+        };
+        _ = writeln!(text, "{:INDENT$}{fix}", "");
         text
     }
 }
 
 /// Wraps words to the terminal's width, indenting all lines but the first; `joint` ends each line but the last.
-fn wrapped(words: &[&str], joint: &str) -> String {
-    let mut text = String::new();
-    let mut column = INDENT;
-    for (index, word) in words.iter().enumerate() {
-        let width = word.chars().count();
-        if index > 0 && column + 1 + width + joint.len() > WIDTH {
-            _ = write!(text, "{joint}\n{:INDENT$}", "");
-            column = INDENT;
-        } else if index > 0 {
-            text.push(' ');
-            column += 1;
-        }
-        text.push_str(word);
-        column += width;
-    }
-    text
+fn wrapped<'w>(words: impl IntoIterator<Item = &'w str>, joint: &str) -> String {
+    let lines = wrap(words, WIDTH - INDENT, joint);
+    lines.join(&format!("\n{:INDENT$}", ""))
 }
 
 const MARK: usize = 8;
 const INDENT: usize = 10;
-const WIDTH: usize = 80;
 
 #[cfg(test)]
 mod tests {
@@ -186,7 +163,7 @@ mod tests {
             "files",
             [
                 Finding::broken("file.not_directory", [word.as_str(); 3].join(" "))
-                    .command(["mv", &word, &word, &word]),
+                    .command("mv", [&word; 3]),
             ],
         );
         let style = Style::of(&Vec::new(), &Env::of([]));
@@ -208,10 +185,10 @@ mod tests {
         );
         report.add(
             "files",
-            [Finding::broken("file.unsafe", "open").command(["chmod", "600", "/a b"])],
+            [Finding::broken("file.unsafe", "open").command("chmod 600", ["/a b"])],
         );
         assert_eq!(
-            report.json(),
+            report.json().as_str(),
             concat!(
                 r#"{"healthy":false,"broken":1,"warnings":1,"findings":["#,
                 r#"{"code":"program.found","state":"ok","part":"program","cause":"there","fix":null,"command":null},"#,

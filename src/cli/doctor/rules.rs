@@ -15,9 +15,7 @@ pub(super) fn look(config: &Config) -> Vec<Finding> {
 
 fn never(host: &Pattern, rule: &Rule) -> Option<Finding> {
     let names = host.registries();
-    let name = names
-        .rsplit_once(':')
-        .map_or(names.as_str(), |(name, _)| name);
+    let name = names.rsplit_once(':').map_or(&*names, |(name, _)| name);
     let (why, fix) = if host.is_exact() {
         return None;
     } else if !name.contains('.') {
@@ -43,54 +41,39 @@ fn without_effect(config: &Config, rule: &Rule) -> Option<Finding> {
         return None;
     }
     let rows = rows(rule);
-    let has = |cloud: &str| {
-        let mut clouds = rows.iter().filter_map(|row| row.cloud());
-        clouds.any(|backend| backend.name() == cloud)
-    };
-    let any = rows.iter().any(|row| row.cloud().is_some());
+    let clouds: Vec<_> = rows.iter().filter_map(|row| row.cloud()).collect();
+    let lacks = |cloud: &str| !clouds.iter().any(|backend| backend.name() == cloud);
+    let (no_aws, no_gcp, no_cloud) = (lacks("aws"), lacks("gcp"), clouds.is_empty());
     let cloud = &rule.cloud;
-    let names_secrets = config.store.has_named_secrets();
+    let no_role = no_aws || cloud.role_arn.is_none();
+    let provider = cloud.workload_identity_provider.is_some();
+    let ambient = rule.ambient.is_some_and(|on: Ambient| !on.is_off());
+    let no_secrets = !config.store.has_named_secrets();
     let set = [
-        ("role_arn", cloud.role_arn.is_some() && !has("aws")),
-        (
-            "external_id",
-            cloud.external_id.is_some() && (!has("aws") || cloud.role_arn.is_none()),
-        ),
-        ("profile", cloud.profile.is_some() && !has("aws")),
-        ("region", cloud.region.is_some() && !has("aws")),
-        ("endpoint_url", cloud.endpoint_url.is_some() && !has("aws")),
-        (
-            "workload_identity_provider",
-            cloud.workload_identity_provider.is_some() && !has("gcp"),
-        ),
-        (
-            "ambient",
-            rule.ambient.is_some_and(|on: Ambient| !on.is_off()) && !any,
-        ),
+        ("role_arn", cloud.role_arn.is_some() && no_aws),
+        ("external_id", cloud.external_id.is_some() && no_role),
+        ("profile", cloud.profile.is_some() && no_aws),
+        ("region", cloud.region.is_some() && no_aws),
+        ("endpoint_url", cloud.endpoint_url.is_some() && no_aws),
+        ("workload_identity_provider", provider && no_gcp),
+        ("ambient", ambient && no_cloud),
         (
             "workload_identity",
-            rule.workload_identity == Some(true) && !any,
+            rule.workload_identity == Some(true) && no_cloud,
         ),
-        ("secret", rule.secret.is_some() && !names_secrets),
-        ("secrets", rule.secrets.is_some() && !names_secrets),
+        ("secret", rule.secret.is_some() && no_secrets),
+        ("secrets", rule.secrets.is_some() && no_secrets),
     ];
-    let set: Vec<&str> = set
-        .iter()
-        .filter_map(|(name, without)| without.then_some(*name))
-        .collect();
+    let set = set.iter().filter(|(_, without)| *without);
+    let set: Vec<&str> = set.map(|(name, _)| *name).collect();
+    let (file, names) = (rule.file.display(), set.join(", "));
+    let have = if set.len() == 1 { "has" } else { "have" };
     let what = format!(
-        "{}: in the rule for {}, {} {} no effect",
-        rule.file.display(),
-        rule.host,
-        set.join(", "),
-        if set.len() == 1 { "has" } else { "have" }
+        "{file}: in the rule for {}, {names} {have} no effect",
+        rule.host
     );
-    (!set.is_empty()).then(|| {
-        Finding::warn("config.no_effect", what).words(format_args!(
-            "remove {} from it, or correct its host",
-            set.join(", ")
-        ))
-    })
+    let fix = format_args!("remove {names} from it, or correct its host");
+    (!set.is_empty()).then(|| Finding::warn("config.no_effect", what).words(fix))
 }
 
 /// The table's rows that the rule's hosts may belong to.

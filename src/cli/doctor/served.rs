@@ -1,5 +1,6 @@
 //! `Served`: the registries that this helper can answer for, from the store or by a rule.
 
+use super::store::Asked;
 use crate::config::{Rule, StoreKind};
 use crate::host::{Host, Pattern, Scheme};
 use crate::resolver::{Outlook, Resolver, Route};
@@ -8,23 +9,25 @@ use crate::store::Keep;
 /// The store's list, and what rules add to it.
 pub(super) struct Served<'a> {
     resolver: &'a Resolver,
-    stored: Vec<Host>,
+    stored: &'a [Host],
     /// Whether the list is complete.
     whole: bool,
 }
 
 impl<'a> Served<'a> {
-    pub(super) fn of(resolver: &'a Resolver, stored: Vec<Host>, whole: bool) -> Self {
-        Self {
+    /// `None` if the store was not checked.
+    pub(super) fn of(resolver: &'a Resolver, asked: &'a Asked) -> Option<Self> {
+        let (stored, whole) = (asked.stored.as_deref()?, asked.whole);
+        Some(Self {
             resolver,
             stored,
             whole,
-        }
+        })
     }
 
     /// All registries known by name: the store's, then those of rules for single hosts.
     pub(super) fn hosts(&self) -> Vec<Host> {
-        let mut hosts = self.stored.clone();
+        let mut hosts = self.stored.to_vec();
         for host in self.rules().filter_map(|rule| rule.host.exact()) {
             if !hosts.contains(&host) && self.by_rule(&host) {
                 hosts.push(host);
@@ -41,19 +44,20 @@ impl<'a> Served<'a> {
     /// Whether that is due to a rule: the node logs in as itself, or the host stands for one that is served.
     pub(super) fn by_rule(&self, host: &Host) -> bool {
         let real = |route: &Route| route.real != host && self.stored.contains(route.real);
-        self.by_node(host)
-            || !self.stored.contains(host)
-                && self
-                    .route(host)
-                    .is_some_and(|route| !route.is_public() && real(&route))
+        self.route_alone(host)
+            .is_some_and(|route| self.is_node_able(&route) || real(&route))
     }
 
     /// Whether the node logs in as itself because there is no secret.
     pub(super) fn by_node(&self, host: &Host) -> bool {
-        !self.stored.contains(host)
-            && self
-                .route(host)
-                .is_some_and(|route| !route.is_public() && self.is_node_able(&route))
+        let route = self.route_alone(host);
+        route.is_some_and(|route| self.is_node_able(&route))
+    }
+
+    /// The route of a registry that the store has no secret of.
+    fn route_alone<'b>(&'b self, host: &'b Host) -> Option<Route<'b>> {
+        let route = self.route(host).filter(|route| !route.is_public());
+        route.filter(|_| !self.stored.contains(host))
     }
 
     /// Whether the node may log in as itself and has an identity for that cloud. An unusable identity counts, because
@@ -91,19 +95,14 @@ impl<'a> Served<'a> {
             let is_able = |host| self.by_node(host);
             !self.is_read_only() && is_on && example.as_ref().is_some_and(is_able)
         };
-        self.rules()
-            .filter(ambient)
-            .map(|rule| &rule.host)
-            .filter(|host| !host.is_exact())
+        let hosts = self.rules().filter(ambient).map(|rule| &rule.host);
+        hosts.filter(|host| !host.is_exact())
     }
 
     /// The rules without a path. Docker and podman don't send a path, so rules with one never apply to them.
     fn rules(&self) -> impl Iterator<Item = &Rule> {
-        self.resolver
-            .config()
-            .rules()
-            .iter()
-            .filter(|rule| rule.host.path().is_empty())
+        let rules = self.resolver.config().rules().iter();
+        rules.filter(|rule| rule.host.path().is_empty())
     }
 
     fn route<'b>(&'b self, host: &'b Host) -> Option<Route<'b>> {

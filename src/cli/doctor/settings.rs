@@ -18,22 +18,18 @@ pub(super) fn look(config: &Config, env: &Env) -> Vec<Finding> {
 
 /// Variables with this program's prefix that it does not read.
 pub(super) fn unknown(env: &Env) -> Vec<Finding> {
-    let unknown: BTreeSet<_> = env
-        .names()
-        .filter(|name| name.starts_with(PREFIX) && !VARIABLES.contains(name))
-        .collect();
-    unknown
-        .into_iter()
-        .map(|name| {
-            let what = format!("this program does not read the variable {}", shown(name));
-            match nearest(name, VARIABLES) {
-                Some(known) => Finding::warn("config.unknown_variable", what)
-                    .words(format_args!("set {known} in its place")),
-                // Beta9's other programs have variables with this prefix too.
-                None => Finding::note("config.unknown_variable", what),
-            }
-        })
-        .collect()
+    let is_unknown = |name: &&str| name.starts_with(PREFIX) && !variables().any(|one| one == *name);
+    let unknown: BTreeSet<_> = env.names().filter(is_unknown).collect();
+    let finding = |name| {
+        let what = format!("this program does not read the variable {}", shown(name));
+        match nearest(name, variables()) {
+            Some(known) => Finding::warn("config.unknown_variable", what)
+                .words(format_args!("set {known} in its place")),
+            // Beta9's other programs have variables with this prefix too.
+            None => Finding::note("config.unknown_variable", what),
+        }
+    };
+    unknown.into_iter().map(finding).collect()
 }
 
 fn log(env: &Env) -> Option<Finding> {
@@ -49,17 +45,19 @@ fn other_stores(config: &Config, env: &Env) -> Vec<Finding> {
     // If no store was chosen, that is probably what is missing.
     let chosen = is_set("BETA9_STORE") || !config.files.is_empty();
     let state = if chosen { State::Note } else { State::Warn };
-    let without = OTHERS
-        .iter()
-        .filter(|(name, kind)| *kind != config.store && is_set(name));
-    without
-        .map(|(name, kind)| {
-            let (store, other) = (config.store.name(), kind.name());
-            let what = format!("{name} has no effect: the store is {store}");
-            Finding::new("config.no_effect", state, what)
-                .words(format_args!("set BETA9_STORE={other}, or unset {name}"))
-        })
-        .collect()
+    let is_other = |(name, kind): &(&str, StoreKind)| *kind != config.store && is_set(name);
+    let others = OTHERS.into_iter().filter(is_other);
+    let finding = |(name, kind): (&str, StoreKind)| {
+        let (store, other) = (config.store.name(), kind.name());
+        let what = format!("{name} has no effect: the store is {store}");
+        Finding::new("config.no_effect", state, what)
+            .words(format_args!("set BETA9_STORE={other}, or unset {name}"))
+    };
+    others.map(finding).collect()
+}
+
+fn variables() -> impl Iterator<Item = &'static str> {
+    VARIABLES.split(' ')
 }
 
 const OTHERS: [(&str, StoreKind); 3] = [
@@ -69,41 +67,14 @@ const OTHERS: [(&str, StoreKind); 3] = [
 ];
 const PREFIX: &str = "BETA9_";
 /// Every variable with that prefix that this program reads.
-const VARIABLES: [&str; 33] = [
-    "BETA9_AMBIENT",
-    "BETA9_API_URL",
-    "BETA9_AUDIT_LOG",
-    "BETA9_CACHE",
-    "BETA9_CACHE_DIR",
-    "BETA9_CACHE_MEMORY_DIR",
-    "BETA9_CONTEXT",
-    "BETA9_CREDENTIAL_CONFIG",
-    "BETA9_DATABASE_URL",
-    "BETA9_GATEWAY_HOST",
-    "BETA9_GATEWAY_PORT",
-    "BETA9_GATEWAY_URL",
-    "BETA9_IMAGE",
-    "BETA9_IMAGE_CREDENTIALS",
-    "BETA9_IMAGE_CREDENTIALS_FILE",
-    "BETA9_IMAGE_ID",
-    "BETA9_IMAGE_SECRETS",
-    "BETA9_LIST_TIMEOUT",
-    "BETA9_LOG",
-    "BETA9_REGISTRY",
-    "BETA9_SINGLE_SECRETS",
-    "BETA9_STALE_IF_ERROR",
-    "BETA9_STORE",
-    "BETA9_STORE_KEY_FILE",
-    "BETA9_STORE_PATH",
-    "BETA9_STUB_ID",
-    "BETA9_TIMEOUT",
-    "BETA9_TOKEN",
-    "BETA9_WORKER_ADDRESS",
-    "BETA9_WORKER_REQUIRED",
-    "BETA9_WORKER_TOKEN",
-    "BETA9_WORKLOAD_IDENTITY",
-    "BETA9_WORKSPACE_ID",
-];
+const VARIABLES: &str = "\
+    BETA9_AMBIENT BETA9_API_URL BETA9_AUDIT_LOG BETA9_CACHE BETA9_CACHE_DIR \
+    BETA9_CACHE_MEMORY_DIR BETA9_CONTEXT BETA9_CREDENTIAL_CONFIG BETA9_DATABASE_URL \
+    BETA9_GATEWAY_HOST BETA9_GATEWAY_PORT BETA9_GATEWAY_URL BETA9_IMAGE BETA9_IMAGE_CREDENTIALS \
+    BETA9_IMAGE_CREDENTIALS_FILE BETA9_IMAGE_ID BETA9_IMAGE_SECRETS BETA9_LIST_TIMEOUT BETA9_LOG \
+    BETA9_REGISTRY BETA9_SINGLE_SECRETS BETA9_STALE_IF_ERROR BETA9_STORE BETA9_STORE_KEY_FILE \
+    BETA9_STORE_PATH BETA9_STUB_ID BETA9_TIMEOUT BETA9_TOKEN BETA9_WORKER_ADDRESS \
+    BETA9_WORKER_REQUIRED BETA9_WORKER_TOKEN BETA9_WORKLOAD_IDENTITY BETA9_WORKSPACE_ID";
 
 #[cfg(test)]
 mod tests {
@@ -138,7 +109,7 @@ mod tests {
             .map(name)
             .filter(|name| name != PREFIX)
             .collect();
-        let listed = VARIABLES.map(str::to_owned).into();
+        let listed = variables().map(str::to_owned).collect();
         let only: Vec<_> = read.symmetric_difference(&listed).collect();
         assert!(
             only.is_empty(),

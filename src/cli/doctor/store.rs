@@ -3,19 +3,11 @@
 use std::time::SystemTime;
 
 use super::finding::{Finding, State};
-use crate::config::{Config, Env, StoreKind};
+use crate::config::{Env, StoreKind};
 use crate::error::Error;
 use crate::host::{Host, Scheme, ServerUrl};
 use crate::registry::choose;
 use crate::resolver::Resolver;
-
-/// Settings that the store may contradict.
-pub(super) struct Expected {
-    store: StoreKind,
-    workspace: Option<String>,
-    from_variable: bool,
-    brought: Option<&'static str>,
-}
 
 /// The result of asking the store.
 #[derive(Default)]
@@ -29,117 +21,83 @@ pub(super) struct Asked {
     pub(super) clock: Option<(SystemTime, SystemTime)>,
 }
 
-impl Expected {
-    pub(super) fn of(config: &Config, env: &Env) -> Self {
-        let brought = match (&config.request.credentials, &config.request.file) {
-            (Some(_), _) => Some("BETA9_IMAGE_CREDENTIALS"),
-            (None, Some(_)) => Some("BETA9_IMAGE_CREDENTIALS_FILE"),
-            (None, None) => None,
-        };
-        let from_variable = matches!(env.text("BETA9_WORKSPACE_ID"), Ok(Some(_)));
-        Self {
-            store: config.store,
-            workspace: config.gateway.workspace.clone(),
-            from_variable,
-            brought,
-        }
+/// Asks the store.
+pub(super) fn ask(resolver: &Resolver, env: &Env) -> Asked {
+    let mut asked = Asked::default();
+    let findings = &mut asked.findings;
+    let is_set = |name: &&str| !matches!(env.text(name), Ok(None));
+    if let Some(variable) = BROUGHT.iter().copied().find(is_set) {
+        let what = format!("{variable} is set, and is asked before the store");
+        findings.push(Finding::note("store.request_first", what));
     }
+    let health = resolver.examine();
+    let now = SystemTime::now();
+    let reached = health.is_ok();
+    match health {
+        Ok(health) => {
+            let faults = |code, state, errors: Vec<Error>| {
+                let errors = errors.into_iter();
+                errors.map(move |error| Finding::error(code, state, &error))
+            };
+            let words = |code, state, texts: Vec<String>| {
+                let texts = texts.into_iter();
+                texts.map(move |what| Finding::new(code, state, what))
+            };
+            findings.extend(words("store.well", State::Ok, health.well));
+            findings.extend(faults("store.entry_broken", State::Broken, health.ill));
+            findings.extend(faults("store.lacking", State::Warn, health.lacking));
+            findings.extend(words("store.older_format", State::Note, health.older));
+            findings.extend(faults("store.older_login", State::Warn, health.shadowed));
+            findings.extend(
+                health
+                    .workspace
+                    .and_then(|own| other_workspace(&own, resolver, env)),
+            );
+            asked.clock = health.clock.map(|clock| (clock, now));
+        }
+        Err(error) => findings.push(Finding::error("store.unusable", State::Broken, &error)),
+    }
+    let mut skipped = Vec::new();
+    match resolver.list(&mut |error: &Error| {
+        skipped.push(Finding::error("store.entry_skipped", State::Warn, error));
+    }) {
+        Ok(lines) => {
+            let host = |url: &String| ServerUrl::parse(url.as_bytes()).ok()?.host().cloned();
+            asked.stored = Some(lines.keys().filter_map(host).collect())
+                .filter(|stored: &Vec<_>| reached || !stored.is_empty());
+        }
+        // The store has been reported already; this error is about the request's credential.
+        Err(error) if reached => {
+            let finding = Finding::error("store.list_failed", State::Broken, &error);
+            asked.findings.push(finding);
+        }
+        Err(_) => {}
+    }
+    asked.whole = skipped.is_empty();
+    let stored = asked.stored.iter().flatten().take(LOOKED_AT);
+    let ended: Vec<_> = stored.filter_map(|host| ended(resolver, host)).collect();
+    asked.findings.extend(ended);
+    // The other stores have just opened all entries.
+    if reached && resolver.config().store == StoreKind::Gateway {
+        asked.findings.extend(skipped);
+    }
+    asked
+}
 
-    pub(super) fn ask(&self, resolver: &Resolver) -> Asked {
-        let mut asked = Asked::default();
-        let findings = &mut asked.findings;
-        if let Some(variable) = self.brought {
-            findings.push(Finding::note(
-                "store.request_first",
-                format_args!("{variable} is set, and is asked before the store"),
-            ));
-        }
-        let health = resolver.examine();
-        let now = SystemTime::now();
-        let reached = health.is_ok();
-        match health {
-            Ok(health) => {
-                findings.extend(
-                    health
-                        .well
-                        .iter()
-                        .map(|what| Finding::ok("store.well", what)),
-                );
-                findings.extend(
-                    health
-                        .ill
-                        .iter()
-                        .map(|error| Finding::error("store.entry_broken", State::Broken, error)),
-                );
-                findings.extend(
-                    health
-                        .lacking
-                        .iter()
-                        .map(|error| Finding::error("store.lacking", State::Warn, error)),
-                );
-                findings.extend(
-                    health
-                        .older
-                        .iter()
-                        .map(|what| Finding::note("store.older_format", what)),
-                );
-                findings.extend(
-                    health
-                        .shadowed
-                        .iter()
-                        .map(|error| Finding::error("store.older_login", State::Warn, error)),
-                );
-                findings.extend(health.workspace.and_then(|own| self.other_workspace(&own)));
-                asked.clock = health.clock.map(|clock| (clock, now));
-            }
-            Err(error) => findings.push(Finding::error("store.unusable", State::Broken, &error)),
-        }
-        let mut skipped = Vec::new();
-        match resolver.list(&mut |error: &Error| {
-            skipped.push(Finding::error("store.entry_skipped", State::Warn, error));
-        }) {
-            Ok(lines) => {
-                let host = |url: &String| ServerUrl::parse(url.as_bytes()).ok()?.host().cloned();
-                asked.stored = Some(lines.keys().filter_map(host).collect())
-                    .filter(|stored: &Vec<_>| reached || !stored.is_empty());
-            }
-            // The store has been reported already; this error is about the request's credential.
-            Err(error) if reached => {
-                asked
-                    .findings
-                    .push(Finding::error("store.list_failed", State::Broken, &error));
-            }
-            Err(_) => {}
-        }
-        asked.whole = skipped.is_empty();
-        let stored = asked.stored.iter().flatten().take(LOOKED_AT);
-        let ended: Vec<_> = stored.filter_map(|host| ended(resolver, host)).collect();
-        asked.findings.extend(ended);
-        // The other stores have just opened all entries.
-        if reached && self.store == StoreKind::Gateway {
-            asked.findings.extend(skipped);
-        }
-        asked
-    }
-
-    /// A finding if the token is for another workspace, because the gateway then refuses it.
-    fn other_workspace(&self, own: &str) -> Option<Finding> {
-        let configured = self
-            .workspace
-            .as_deref()
-            .filter(|configured| *configured != own)?;
-        let finding = Finding::broken(
-            "store.wrong_workspace",
-            format_args!("the token is for the workspace {own}, and {configured} is configured"),
-        );
-        Some(if self.from_variable {
-            finding.export("BETA9_WORKSPACE_ID", own)
-        } else {
-            finding.words(format_args!(
-                "set workspace = \"{own}\" in the configuration, or remove it from there"
-            ))
-        })
-    }
+/// A finding if the token is for another workspace, because the gateway then refuses it.
+fn other_workspace(own: &str, resolver: &Resolver, env: &Env) -> Option<Finding> {
+    let configured = resolver.config().gateway.workspace.as_deref();
+    let configured = configured.filter(|configured| *configured != own)?;
+    let what = format!("the token is for the workspace {own}, and {configured} is configured");
+    let finding = Finding::broken("store.wrong_workspace", what);
+    let from_variable = matches!(env.text("BETA9_WORKSPACE_ID"), Ok(Some(_)));
+    Some(if from_variable {
+        finding.export("BETA9_WORKSPACE_ID", own)
+    } else {
+        finding.words(format_args!(
+            "set workspace = \"{own}\" in the configuration, or remove it from there"
+        ))
+    })
 }
 
 /// A finding for an expired credential, which is not returned.
@@ -157,5 +115,7 @@ fn ended(resolver: &Resolver, host: &Host) -> Option<Finding> {
     Some(Finding::error("credential.expired", state, &error))
 }
 
+/// What a request brings with it.
+const BROUGHT: [&str; 2] = ["BETA9_IMAGE_CREDENTIALS", "BETA9_IMAGE_CREDENTIALS_FILE"];
 /// A limit, because each costs another request to a remote store.
 const LOOKED_AT: usize = 50;

@@ -20,7 +20,7 @@ pub(super) fn variable(
     served: Option<&Served>,
 ) -> Option<Finding> {
     matches!(env.text(DOCKER_AUTH_CONFIG), Ok(Some(_))).then_some(())?;
-    let unset = |finding: Finding| finding.command(["unset", DOCKER_AUTH_CONFIG]);
+    let unset = |finding: Finding| finding.command("unset", [DOCKER_AUTH_CONFIG]);
     let Some(variable) = &docker.variable else {
         let what = format!(
             "{DOCKER_AUTH_CONFIG} is set, and docker takes nothing from it: it isn't an object of auths alone, each with its auth"
@@ -54,12 +54,14 @@ pub(super) fn variable(
 
 /// Whether podman or one of its family is installed.
 pub(super) fn has_podman(env: &Env) -> bool {
-    let there = |name: &&str| {
-        [env.search_path(), SYSTEM_PATH.into()]
-            .iter()
-            .any(|path| find_program(path, name) != Helper::Missing)
+    let paths = [env.search_path(), SYSTEM_PATH.into()];
+    let there = |name: &str| {
+        let mut found = paths.iter().map(|path| find_program(path, name));
+        found.any(|found| found != Helper::Missing)
     };
-    ["skopeo", "podman", "buildah", "crio"].iter().any(there)
+    ["skopeo", "podman", "buildah", "crio"]
+        .into_iter()
+        .any(there)
 }
 
 /// A finding about the file that skopeo looks for if there is no session directory.
@@ -82,7 +84,7 @@ pub(super) fn closed(env: &Env) -> Option<Finding> {
     }
     let closed = path.ancestors().skip(1).filter(|dir| dir.is_dir());
     Some(match closed.max_by_key(|dir| dir.as_os_str().len()) {
-        Some(dir) => finding.command(["sudo", "chmod", "o+x", &word(dir)]),
+        Some(dir) => finding.command("sudo chmod o+x", [word(dir)]),
         None => finding.words("set XDG_RUNTIME_DIR to a directory of this user's own"),
     })
 }

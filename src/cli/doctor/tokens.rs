@@ -24,35 +24,29 @@ pub(super) fn look(inventory: &Inventory) -> Vec<Finding> {
         1 => "1 cached token is good".to_owned(),
         count => format!("{count} cached tokens are good"),
     };
-    [Finding::ok("token.cached", good)]
-        .into_iter()
-        .chain(inventory.entries.iter().filter_map(failed))
-        .collect()
+    let failed = inventory.entries.iter().filter_map(failed);
+    let good = [Finding::ok("token.cached", good)].into_iter();
+    good.chain(failed).collect()
 }
 
 /// A finding for a failed mint, until a later mint succeeds, or for a day.
 fn failed(entry: &InventoryEntry) -> Option<Finding> {
     let failure = entry.last_failure.as_ref()?;
-    let ago = SystemTime::now()
-        .duration_since(failure.at)
-        .unwrap_or_default();
+    let ago = SystemTime::now().duration_since(failure.at);
+    let ago = ago.unwrap_or_default();
     if ago > FORGOTTEN || entry.token.is_some_and(|token| token.minted > failure.at) {
         return None;
     }
     let (cause, fix) = failure.text.split_once("; ").unwrap_or((&failure.text, ""));
-    let what = format!(
-        "{}: {} ago a mint failed: {cause}",
-        entry.origin.registry,
-        brief(ago)
-    );
+    let (registry, ago) = (&entry.origin.registry, brief(ago));
+    let what = format!("{registry}: {ago} ago a mint failed: {cause}");
     let finding = Finding::warn("token.failed", what);
     if cause.contains("clock is") || cause.contains("clock are") {
         return Some(set_clock(finding));
     }
-    Some(if fix.is_empty() {
-        finding
-    } else {
-        finding.words(fix)
+    Some(match fix {
+        "" => finding,
+        fix => finding.words(fix),
     })
 }
 

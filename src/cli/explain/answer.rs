@@ -5,16 +5,15 @@ mod show;
 use serde::Serialize;
 
 use super::remedy;
+use super::told::Told;
 use crate::backend::Backend;
 use crate::cli::clients::ClientLines;
 use crate::config::{Config, StoreKind};
 use crate::error::Error;
 use crate::host::HostError;
 use crate::keys::Keys;
-use crate::one_line;
 use crate::registry::{Registry, choose};
 use crate::resolver::{Cached, Outlook, Resolver, Route};
-use crate::shown::shown;
 use crate::store::{Found, Keep, Times, name};
 
 /// What would be returned, and why.
@@ -49,32 +48,6 @@ pub(super) struct Answer {
     /// Where each client gets its credential.
     #[serde(skip)]
     clients: Option<ClientLines>,
-}
-
-/// What a client would get.
-enum Told {
-    /// A user name, unless it is itself the secret, and the kind of secret.
-    Credential {
-        username: Option<String>,
-        secret: &'static str,
-    },
-    /// "Not found", and why.
-    NotFound(String),
-    /// A failure's line.
-    Failure(String),
-}
-
-impl Default for Told {
-    fn default() -> Self {
-        Self::NotFound(String::new())
-    }
-}
-
-impl Told {
-    /// The line with which `get` would fail.
-    fn failure(error: Error, route: &Route) -> Self {
-        Self::Failure(one_line(&error.about(route.host.as_reference())))
-    }
 }
 
 impl Answer {
@@ -132,10 +105,11 @@ impl Answer {
     }
 
     fn decide(&mut self, route: &Route, found: Option<(&'static str, Found)>, resolver: &Resolver) {
-        let keep = found.as_ref().map_or(Keep::Disk, |(_, found)| found.keep);
-        let times = found
+        let (keep, times) = found
             .as_ref()
-            .map_or(Times::default(), |(_, found)| found.times);
+            .map_or((Keep::Disk, Times::default()), |(_, found)| {
+                (found.keep, found.times)
+            });
         let keys = found.map(|(store, found)| {
             (self.store, self.found) = (Some(store), true);
             self.keys = found.keys.names().map(str::to_owned).collect();
@@ -163,10 +137,9 @@ impl Answer {
             if let (true, Some(cloud)) = (route.ambient, route.row.cloud()) {
                 self.look(route, cloud, None, keep, resolver);
                 if !matches!(self.told, Told::NotFound(_)) {
-                    let stands_in = "; the stored credential has expired";
-                    self.identity
-                        .iter_mut()
-                        .for_each(|identity| identity.push_str(stands_in));
+                    if let Some(identity) = &mut self.identity {
+                        *identity += "; the stored credential has expired";
+                    }
                     return;
                 }
             }
@@ -209,7 +182,7 @@ impl Answer {
             Ok(Outlook::Identity(node, cached)) => {
                 self.identity = Some(who(backend, keys, &node));
                 self.cached = cached;
-                self.told = told(backend, keys.unwrap_or(&Keys::default()));
+                self.told = Told::of(backend, keys.unwrap_or(&Keys::default()));
             }
             Ok(Outlook::Nobody(why)) => {
                 self.identity = Some(format!("none: {why}"));
@@ -224,13 +197,13 @@ const NOTHING: &str = "no credential is stored for it here";
 
 /// Who logs in, in words: a secret's keys or the node's identity.
 fn who(backend: &Backend, keys: Option<&Keys>, node: &str) -> String {
+    let has_role = |keys: &Keys| matches!(backend, Backend::Aws) && keys.has("AWS_ROLE_ARN");
     match keys {
-        Some(keys) if matches!(backend, Backend::Aws) && keys.has("AWS_ROLE_ARN") => {
-            "the secret's keys, and the role in its AWS_ROLE_ARN".to_owned()
-        }
-        Some(_) if node.is_empty() => "the secret's keys".to_owned(),
-        _ => format!("the node's own: {node}"),
+        Some(keys) if has_role(keys) => "the secret's keys, and the role in its AWS_ROLE_ARN",
+        Some(_) if node.is_empty() => "the secret's keys",
+        _ => return format!("the node's own: {node}"),
     }
+    .to_owned()
 }
 
 /// The workspace, in words. For the gateway, the token decides; other stores use the workspace's name.
@@ -254,36 +227,4 @@ fn rule_notes(route: &Route, path: &str, resolver: &Resolver) -> Vec<String> {
         notes.push("docker and podman don't send a path, and get a different answer".to_owned());
     }
     notes
-}
-
-/// What a client would get from a login that has not happened.
-fn told(backend: &Backend, keys: &Keys) -> Told {
-    let username = backend.username(keys);
-    let Backend::Fixed { secret, .. } = backend else {
-        return Told::Credential {
-            username: Some(username.to_owned()),
-            secret: "a token",
-        };
-    };
-    match username {
-        "<token>" => Told::Credential {
-            username: None,
-            secret: "an identity token",
-        },
-        _ if backend.shown_username(keys).is_none() => Told::Credential {
-            username: None,
-            secret: "a token for user name and password",
-        },
-        _ => {
-            let kind = if secret.contains("PASSWORD") {
-                "a password"
-            } else {
-                "a token"
-            };
-            Told::Credential {
-                username: Some(shown(username).to_string()),
-                secret: kind,
-            }
-        }
-    }
 }

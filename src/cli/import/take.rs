@@ -3,7 +3,8 @@
 use crate::Io;
 use crate::backend::Backend;
 use crate::cli::errors::ImportError;
-use crate::config::{Config, Env};
+use crate::cli::{resolver, warn};
+use crate::config::Env;
 use crate::credential::Credential;
 use crate::error::Error;
 use crate::host::{Scheme, ServerUrl};
@@ -30,25 +31,16 @@ impl<'a> Import<'a> {
         }
     }
 
-    /// Why an entry would not be imported, and the fix, for `doctor`.
+    /// Why the store would refuse an entry, for `doctor`, which reports an unreachable store elsewhere.
     pub(in crate::cli) fn refusal(
         &self,
         url: &ServerUrl,
         credential: &Credential,
-    ) -> Option<String> {
-        let fate = self
-            .open()
-            .and_then(|resolver| self.store(&resolver, url, credential));
-        match fate {
-            // doctor reports an unreachable store elsewhere.
-            Ok(_) | Err(Error::Unreachable(_)) => None,
-            Err(error) => Some(without_name(&error, url)),
-        }
-    }
-
-    /// A resolver for one entry, because its timeout is that of one `get`.
-    pub(super) fn open(&self) -> Result<Resolver, Error> {
-        Config::load(self.env).and_then(Resolver::new)
+    ) -> Option<Error> {
+        let fate = resolver(self.env);
+        let fate = fate.and_then(|resolver| self.store(&resolver, url, credential));
+        fate.err()
+            .filter(|error| !matches!(error, Error::Unreachable(_)))
     }
 
     /// Stores an entry; returns whether it is new in the store. Otherwise why it was not imported, and the fix.
@@ -58,9 +50,10 @@ impl<'a> Import<'a> {
         url: &ServerUrl,
         credential: &Credential,
     ) -> Result<bool, String> {
-        let taken = self.open().and_then(|resolver| {
+        // A resolver for one entry, because its timeout is that of one `get`.
+        let taken = resolver(self.env).and_then(|resolver| {
             let taken = self.store(&resolver, url, credential);
-            crate::cli::warn(io, &resolver);
+            warn(io, &resolver);
             taken
         });
         taken.map_err(|error| without_name(&error, url))
@@ -138,12 +131,9 @@ impl<'a> Import<'a> {
 }
 
 /// The error without the registry's name, which the row already has.
-fn without_name(error: &Error, url: &ServerUrl) -> String {
+pub(in crate::cli) fn without_name(error: &Error, url: &ServerUrl) -> String {
     let text = crate::one_line(error);
     let named = text.strip_prefix(url.label());
     let bare = named.and_then(|rest| rest.strip_prefix(": "));
     bare.unwrap_or(&text).to_owned()
 }
-
-/// Why an entry is not imported without `--force`.
-pub(in crate::cli) const STORED_DIFFERS: &str = "the store has another credential for it";

@@ -50,18 +50,11 @@ pub(super) fn given(
     if !missing.is_empty() && !resolver.names_secrets() {
         return Err(refused(KeysError::Unset(missing.to_vec())));
     }
-    let mut wanted: BTreeSet<String> = missing
-        .iter()
-        .filter(|name| name::can_be_created(name))
-        .cloned()
-        .collect();
-    if names {
-        wanted.extend(
-            images
-                .iter()
-                .flat_map(|image| build_key_names(&image.host))
-                .map(str::to_owned),
-        );
+    let creatable = missing.iter().filter(|name| name::can_be_created(name));
+    let mut wanted: BTreeSet<String> = creatable.cloned().collect();
+    for image in images.iter().filter(|_| names) {
+        let names = build_key_names(&image.host).into_iter();
+        wanted.extend(names.map(str::to_owned));
     }
     let there = resolver.singles(&wanted.into_iter().collect::<Vec<_>>())?;
     let (mut absent, mut empty) = (Vec::new(), Vec::new());
@@ -82,9 +75,9 @@ pub(super) fn given(
     if let Some(name) = keys.placeholder() {
         return Err(CliError::Placeholder(name.to_owned()).into());
     }
-    images
-        .iter()
-        .try_for_each(|image| resolver.check_hosts(image, missing, &there))?;
+    for image in images {
+        resolver.check_hosts(image, missing, &there)?;
+    }
     Ok((keys, there))
 }
 

@@ -3,19 +3,22 @@
 use serde::Serialize;
 
 use crate::Io;
-use crate::cli::unwritable;
+use crate::cli::print;
 use crate::error::Error;
 use crate::json;
 use crate::resolver::{Form, Prepared};
 use crate::store::Binding;
 
 /// What was done: lines for people, one object for programs.
-#[derive(Default)]
+#[derive(Default, Serialize)]
 pub(super) struct Report {
+    #[serde(skip)]
     json: bool,
+    #[serde(skip)]
     lines: Vec<String>,
-    rows: Vec<Row>,
-    image: Option<(String, bool)>,
+    registries: Vec<Row>,
+    image_id: Option<String>,
+    bound: bool,
     notes: Vec<String>,
 }
 
@@ -48,30 +51,22 @@ impl Report {
         let (form, new, why) = match &one.form {
             Form::Secret(_) => ("secret", names.to_vec(), "this registry does not need them"),
             Form::Names(planned) => {
-                let new = planned
-                    .iter()
-                    .filter(|one| one.is_new())
-                    .map(|one| one.name.to_owned())
-                    .collect();
+                let new = planned.iter().filter(|one| one.is_new());
+                let new = new.map(|one| one.name.to_owned()).collect();
                 ("names", new, "a Beta9 build does not take them")
             }
         };
-        let kept: Vec<&str> = names
-            .iter()
-            .filter(|name| !new.contains(name))
-            .map(String::as_str)
-            .collect();
+        let kept = names.iter().filter(|name| !new.contains(name));
+        let kept: Vec<&str> = kept.map(String::as_str).collect();
         self.lines.push(match &one.form {
             Form::Secret(_) => format!(
                 "stored the secret of {host} ({}) in the {store} store",
                 names.concat()
             ),
-            Form::Names(_) if new.is_empty() => {
-                format!(
-                    "the {store} store has the secrets of {host}: {}",
-                    kept.join(", ")
-                )
-            }
+            Form::Names(_) if new.is_empty() => format!(
+                "the {store} store has the secrets of {host}: {}",
+                kept.join(", ")
+            ),
             Form::Names(_) => format!(
                 "stored the secrets of {host} in the {store} store: {}",
                 new.join(", ")
@@ -81,7 +76,7 @@ impl Report {
             self.lines
                 .push(format!("it has the others: {}", kept.join(", ")));
         }
-        self.rows.push(Row {
+        self.registries.push(Row {
             registry: host.as_reference().to_owned(),
             form,
             secrets: names.to_vec(),
@@ -110,37 +105,19 @@ impl Report {
                 format!("to bind image {id}, deploy it with base_image_creds={names:?}")
             }
         });
-        self.image = Some((id.to_owned(), matches!(binding, Binding::Kept)));
+        self.image_id = Some(id.to_owned());
+        self.bound = matches!(binding, Binding::Kept);
     }
 
     /// Prints the report. After a failure, programs get only the failure.
     pub(super) fn finish(self, done: &Result<(), Error>, io: &mut Io) -> Result<(), Error> {
-        if self.json && done.is_err() {
-            return Ok(());
+        match (self.json, done) {
+            (true, Err(_)) => Ok(()),
+            (true, Ok(())) => print(io.out, json::line(&self).as_str()),
+            (false, _) => {
+                let mut lines = self.lines.iter();
+                lines.try_for_each(|line| print(io.out, format_args!("{line}\n")))
+            }
         }
-        if !self.json {
-            return self
-                .lines
-                .iter()
-                .try_for_each(|line| writeln!(io.out, "{line}"))
-                .map_err(unwritable);
-        }
-        let bound = self.image.as_ref().is_some_and(|(_, bound)| *bound);
-        let text = json::line(&Object {
-            registries: self.rows,
-            image_id: self.image.map(|(id, _)| id),
-            bound,
-            notes: self.notes,
-        });
-        io.out.write_all(text.as_bytes()).map_err(unwritable)
     }
-}
-
-/// The report for programs.
-#[derive(Serialize)]
-struct Object {
-    registries: Vec<Row>,
-    image_id: Option<String>,
-    bound: bool,
-    notes: Vec<String>,
 }

@@ -1,19 +1,19 @@
 //! `resolve --mint --stdin`: reads one image id per line and writes one line of JSON for each, in order, until the end
 //! of the input or SIGTERM.
 
-use std::io;
+use std::io::{self, ErrorKind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::super::errors::CliError;
-use super::super::{image, unwritable};
-use super::minted;
+use super::super::errors::LinesError;
+use super::super::{image, print, warn};
+use super::{anonymous, payloads};
 use crate::Io;
 use crate::credential::Redacted;
-use crate::error::{Code, Error, Problem};
+use crate::error::Error;
 use crate::protocol::Input;
 use crate::resolver::Resolver;
 
@@ -21,14 +21,9 @@ pub(super) fn run(resolver: &Resolver, io: &mut Io) -> Result<(), Error> {
     let mut lines = Lines::new(terminated()?);
     while let Some(line) = lines.next(io.input)? {
         let answer = line.and_then(|line| answer(resolver, &line));
-        for warning in resolver.warnings() {
-            crate::warn(io.err, &warning);
-        }
+        warn(io, resolver);
         let text = answer.unwrap_or_else(|error| error.json());
-        // Flush, because the caller waits for each line.
-        writeln!(io.out, "{text}")
-            .and_then(|()| io.out.flush())
-            .map_err(unwritable)?;
+        print(io.out, text + "\n")?;
     }
     Ok(())
 }
@@ -38,18 +33,14 @@ fn answer(resolver: &Resolver, line: &str) -> Result<String, Error> {
     resolver.restart();
     let mut words = line.split_ascii_whitespace();
     // Anyone who counts the answers gets one for each line.
-    let id = words
-        .next()
-        .ok_or_else(|| unreadable("the line is empty"))?;
+    let id = words.next().ok_or(LinesError::Empty)?;
     let reference = words.next();
     if words.next().is_some() {
-        return Err(unreadable("it has more than an image id and a reference"));
+        return Err(LinesError::MoreWords.into());
     }
     let image = reference.map(image).transpose()?;
-    let payloads = minted(resolver, id, image.as_ref()).map_err(|error| match error {
-        Error::NotFound => CliError::Anonymous(id.to_owned()).into(),
-        error => error,
-    })?;
+    let payloads = payloads(resolver, id, image.as_ref(), true);
+    let payloads = payloads.map_err(|error| anonymous(error, id))?;
     let texts: Vec<&str> = payloads.iter().map(Redacted::expose).collect();
     Ok(match texts.as_slice() {
         [one] => (*one).to_owned(),
@@ -86,7 +77,7 @@ impl Lines {
                 let line = text(&fresh[..length]);
                 self.answered += length + 1;
                 return Ok(Some(if is_too_long || length > LONGEST {
-                    Err(unreadable(TOO_LONG))
+                    Err(LinesError::TooLong.into())
                 } else {
                     line
                 }));
@@ -102,7 +93,7 @@ impl Lines {
                 let last = text(&std::mem::take(&mut self.buffer));
                 return Ok(match last {
                     _ if self.end.is_some() => None,
-                    _ if is_too_long => Some(Err(unreadable(TOO_LONG))),
+                    _ if is_too_long => Some(Err(LinesError::TooLong.into())),
                     Ok(line) if line.is_empty() => None,
                     line => Some(line),
                 });
@@ -126,51 +117,29 @@ impl Lines {
             } else {
                 PATIENCE
             };
-            match input.read_until(&mut chunk, Instant::now() + patience) {
+            let read = input.read_until(&mut chunk, Instant::now() + patience);
+            match read.map_err(|error| error.kind()) {
                 Ok(0) => return Ok(false),
                 Ok(count) => {
                     self.buffer.extend_from_slice(&chunk[..count]);
                     return Ok(true);
                 }
-                Err(error) if error.kind() == io::ErrorKind::TimedOut && is_terminated => {
-                    return Ok(false);
-                }
-                Err(error)
-                    if matches!(
-                        error.kind(),
-                        io::ErrorKind::TimedOut | io::ErrorKind::Interrupted
-                    ) => {}
-                Err(error) => {
-                    return Err(unreadable(&format!("it cannot be read ({})", error.kind())));
-                }
+                Err(ErrorKind::TimedOut) if is_terminated => return Ok(false),
+                Err(ErrorKind::TimedOut | ErrorKind::Interrupted) => {}
+                Err(kind) => return Err(LinesError::Unreadable(kind).into()),
             }
         }
     }
 }
 
 fn text(line: &[u8]) -> Result<String, Error> {
-    let text = std::str::from_utf8(line).map_err(|_| unreadable("it is not UTF-8"))?;
+    let text = std::str::from_utf8(line).map_err(|_| LinesError::NotUtf8)?;
     Ok(text.trim().to_owned())
-}
-
-fn unreadable(cause: &str) -> Error {
-    Problem::new("standard input", cause)
-        .code(Code::InputUnreadable)
-        .fix("send one image id per line")
-        .failed()
 }
 
 /// A flag that SIGTERM sets.
 fn terminated() -> Result<Arc<AtomicBool>, Error> {
-    let failed = |error: io::Error| {
-        Problem::new(
-            "SIGTERM",
-            format!("it cannot be waited for ({})", error.kind()),
-        )
-        .code(Code::SystemResources)
-        .fix("raise the limits of open files and of processes (ulimit -n, ulimit -u)")
-        .failed()
-    };
+    let failed = |error: io::Error| LinesError::Signal(error.kind());
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_io()
         .build()
@@ -190,7 +159,6 @@ fn terminated() -> Result<Arc<AtomicBool>, Error> {
     Ok(terminated)
 }
 
-const TOO_LONG: &str = "the line is longer than 4096 bytes";
 /// In bytes. An image id has at most 255 characters, and a reference is not much longer.
 const LONGEST: usize = 4096;
 /// How long SIGTERM may go unnoticed.
@@ -222,7 +190,7 @@ mod tests {
             .collect();
         assert_eq!(texts, ["one", "", "two ref", "three", "\u{e9}", "last"]);
         assert!(
-            answers[3].as_ref().unwrap_err().contains(TOO_LONG),
+            answers[3].as_ref().unwrap_err().contains("longer than"),
             "{answers:?}"
         );
         assert!(

@@ -1,41 +1,31 @@
 //! Shows cached and published tokens to people, in a few rows each.
 
-use std::fmt::Write;
 use std::time::{Duration, SystemTime};
 
 use super::super::rows::Rows;
 use super::super::style::Style;
 use super::{View, brief};
-use crate::cache::{NODE, OWN, Origin, POD, State, TokenLife};
+use crate::cache::{NODE, OWN, Origin, POD, State};
 use crate::store::Published;
 
 pub(super) fn text(view: &View, style: Style) -> String {
-    let mut rows = Rows::new(2, "failed ".len());
+    let (mut rows, now) = (Rows::new(2, "failed ".len(), style), view.now);
     for entry in &view.inventory.entries {
-        rows.heading(&entry.origin.registry, style);
+        rows.heading(&entry.origin.registry);
         match &entry.token {
-            Some(TokenLife {
-                left, age, state, ..
-            }) => life(&mut rows, (*left, *age), *state, style),
-            None => rows.row("token", "none", |line| style.bad(line).to_string()),
+            Some(token) => life(&mut rows, token.left, token.age, token.state),
+            None => rows.bad("token", "none"),
         }
         rows.plain("for", &about(&entry.origin));
         if let Some(failure) = &entry.last_failure {
-            let ago = view.now.duration_since(failure.at).unwrap_or_default();
-            rows.plain("failed", &format!("{} ago: {}", brief(ago), failure.text));
+            let ago = brief(since(now, failure.at));
+            rows.plain("failed", &format!("{ago} ago: {}", failure.text));
         }
     }
     for (host, published) in &view.published {
-        rows.heading(&format!("{host}, published"), style);
-        let left = published
-            .expires
-            .duration_since(view.now)
-            .unwrap_or_default();
-        let age = view
-            .now
-            .duration_since(published.minted)
-            .unwrap_or_default();
-        life(&mut rows, (left, age), state(published, view.now), style);
+        rows.heading(&format!("{host}, published"));
+        let (left, age) = (since(published.expires, now), since(now, published.minted));
+        life(&mut rows, left, age, state(published, now));
         let names = published.names().collect::<Vec<_>>().join(" and ");
         let cut = if published.is_whole {
             ""
@@ -43,19 +33,20 @@ pub(super) fn text(view: &View, style: Style) -> String {
             "; the last run was cut short"
         };
         let Published { backend, store, .. } = published;
+        let workspace = &view.workspace;
         rows.plain(
             "for",
-            &format!(
-                "workspace {}; {backend}, as {names} in the {store} store{cut}",
-                view.workspace
-            ),
+            &format!("workspace {workspace}; {backend}, as {names} in the {store} store{cut}"),
         );
     }
     let mut out = rows.finish();
     if !out.is_empty() {
         out.push('\n');
     }
-    footer(&mut out, view);
+    for line in footer(view) {
+        out += &line;
+        out.push('\n');
+    }
     out
 }
 
@@ -87,18 +78,19 @@ fn state(published: &Published, now: SystemTime) -> State {
     }
 }
 
-pub(super) fn life(rows: &mut Rows, (left, age): (Duration, Duration), state: State, style: Style) {
+/// The time from one moment to a later one.
+pub(super) fn since(later: SystemTime, earlier: SystemTime) -> Duration {
+    later.duration_since(earlier).unwrap_or_default()
+}
+
+pub(super) fn life(rows: &mut Rows, left: Duration, age: Duration, state: State) {
     let (bar, minted) = (bar(left, left + age), format!("minted {} ago", brief(age)));
-    let text = match state {
-        State::Fresh => format!("{bar}  {} left, {minted}", brief(left)),
-        State::Due => format!("{bar}  {} left, {minted}, due", brief(left)),
-        State::Over => format!("{bar}  over, {minted}"),
-    };
-    rows.row("token", &text, |line| match state {
-        State::Fresh => style.good(line).to_string(),
-        State::Due => line.to_owned(),
-        State::Over => style.bad(line).to_string(),
-    });
+    let left = brief(left);
+    match state {
+        State::Fresh => rows.good("token", &format!("{bar}  {left} left, {minted}")),
+        State::Due => rows.plain("token", &format!("{bar}  {left} left, {minted}, due")),
+        State::Over => rows.bad("token", &format!("{bar}  over, {minted}")),
+    }
 }
 
 /// A bar for the remaining life.
@@ -108,67 +100,46 @@ fn bar(left: Duration, whole: Duration) -> String {
     format!("[{}{}]", "#".repeat(full), "-".repeat(BAR - full))
 }
 
-fn footer(out: &mut String, view: &View) {
-    let tokens = view
-        .inventory
-        .entries
-        .iter()
-        .filter_map(|entry| entry.token)
-        .collect::<Vec<_>>();
-    let count = |state| tokens.iter().filter(|token| token.state == state).count();
+fn footer(view: &View) -> Vec<String> {
     let Some(dir) = &view.dir else {
-        return line(
-            out,
-            format_args!("There is no place for a cache: set HOME, or BETA9_CACHE_DIR."),
-        );
+        return vec!["There is no place for a cache: set HOME, or BETA9_CACHE_DIR.".to_owned()];
     };
-    match tokens.len() {
-        0 if view.exists => line(out, format_args!("No token is cached.")),
-        0 => line(out, format_args!("No token has been cached yet.")),
-        number => {
-            let counts = [
-                (count(State::Fresh), "fresh"),
-                (count(State::Due), "due for renewal"),
-                (count(State::Over), "over"),
-            ];
-            let counts: Vec<_> = counts
-                .iter()
-                .filter(|(count, _)| *count > 0)
-                .map(|(count, word)| format!("{count} {word}"))
-                .collect();
-            line(
-                out,
-                format_args!("{}: {}", counted(number, "token"), counts.join(", ")),
-            );
-        }
-    }
+    let entries = view.inventory.entries.iter();
+    let states: Vec<State> = entries
+        .filter_map(|entry| Some(entry.token?.state))
+        .collect();
+    let counts = [
+        (State::Fresh, "fresh"),
+        (State::Due, "due for renewal"),
+        (State::Over, "over"),
+    ];
+    let counts = counts.map(|(state, word)| {
+        let count = states.iter().filter(|one| **one == state).count();
+        (count > 0).then(|| format!("{count} {word}"))
+    });
+    let counts: Vec<_> = counts.into_iter().flatten().collect();
+    let mut lines = vec![match states.len() {
+        0 if view.exists => "No token is cached.".to_owned(),
+        0 => "No token has been cached yet.".to_owned(),
+        number => format!("{}: {}", counted(number, "token"), counts.join(", ")),
+    }];
     if view.inventory.unreadable > 0 {
         let files = counted(view.inventory.unreadable, "file");
-        line(
-            out,
-            format_args!(
-                "{files} of another version or key, or damaged: not served, minted again when asked for"
-            ),
-        );
+        lines.push(format!(
+            "{files} of another version or key, or damaged: not served, minted again when asked for"
+        ));
     }
     if !view.enabled {
-        line(
-            out,
-            format_args!("The cache is switched off: nothing is answered from it."),
-        );
+        lines.push("The cache is switched off: nothing is answered from it.".to_owned());
     }
-    line(out, format_args!("Cache: {}", dir.display()));
-    if let Some(dir) = &view.memory_dir {
-        line(out, format_args!("Cache in memory: {}", dir.display()));
-    }
+    lines.push(format!("Cache: {}", dir.display()));
+    let memory = view.memory_dir.iter();
+    lines.extend(memory.map(|dir| format!("Cache in memory: {}", dir.display())));
+    lines
 }
 
 fn counted(number: usize, what: &str) -> String {
     format!("{number} {what}{}", if number == 1 { "" } else { "s" })
-}
-
-fn line(out: &mut String, text: std::fmt::Arguments) {
-    writeln!(out, "{text}").expect("because writing to a String cannot fail");
 }
 
 const BAR: usize = 16;

@@ -1,31 +1,38 @@
 //! The cached and the published tokens for programs: one object.
 
 use std::path::Path;
-use std::time::SystemTime;
 
-use serde::{Serialize, Serializer};
+use serde::Serialize;
+use zeroize::Zeroizing;
 
 use super::{View, rfc3339};
 use crate::cache::{InventoryEntry, State};
-use crate::host::Host;
 use crate::json;
-use crate::store::Published;
 
-pub(super) fn text(view: &View) -> String {
+pub(super) fn text(view: &View) -> Zeroizing<String> {
     let dir = |dir: Option<&Path>| dir.map(|dir| dir.display().to_string());
     let entries = view.inventory.entries.iter();
     let published = view.published.iter();
+    let published = published.map(|(host, published)| Publication {
+        registry: host.as_str(),
+        workspace: &view.workspace,
+        store: &published.store,
+        backend: &published.backend,
+        names: published.names().collect(),
+        whole: published.is_whole,
+        minted: rfc3339(published.minted),
+        due: rfc3339(published.due()),
+        expires: rfc3339(published.expires),
+        is_due: published.is_due(view.now),
+    });
     json::line(&Object {
         directory: dir(view.dir.as_deref()),
         memory_directory: dir(view.memory_dir.as_deref()),
         enabled: view.enabled,
-        tokens: entries.map(Entry::of).collect(),
+        tokens: entries.map(entry).collect(),
         unreadable: view.inventory.unreadable,
-        published: published
-            .map(|(host, published)| Publication::of(host, published, view))
-            .collect(),
+        published: published.collect(),
     })
-    .to_string()
 }
 
 #[derive(Serialize)]
@@ -54,18 +61,14 @@ struct Token {
     state: State,
     age_seconds: u64,
     left_seconds: u64,
-    #[serde(serialize_with = "time")]
-    minted: SystemTime,
-    #[serde(serialize_with = "time")]
-    expires: SystemTime,
-    #[serde(serialize_with = "time")]
-    last_used: SystemTime,
+    minted: String,
+    expires: String,
+    last_used: String,
 }
 
 #[derive(Serialize)]
 struct Failure<'a> {
-    #[serde(serialize_with = "time")]
-    time: SystemTime,
+    time: String,
     text: &'a str,
 }
 
@@ -77,57 +80,33 @@ struct Publication<'a> {
     backend: &'a str,
     names: Vec<&'a str>,
     whole: bool,
-    #[serde(serialize_with = "time")]
-    minted: SystemTime,
-    #[serde(serialize_with = "time")]
-    due: SystemTime,
-    #[serde(serialize_with = "time")]
-    expires: SystemTime,
+    minted: String,
+    due: String,
+    expires: String,
     is_due: bool,
 }
 
-impl<'a> Entry<'a> {
-    fn of(entry: &'a InventoryEntry) -> Self {
-        let origin = &entry.origin;
-        Self {
-            registry: &origin.registry,
-            workspace: &origin.workspace,
-            backend: &origin.backend,
-            secret_from: &origin.store,
-            identity: Some(origin.identity.as_str()).filter(|identity| !identity.is_empty()),
-            token: entry.token.map(|token| Token {
-                state: token.state,
-                age_seconds: token.age.as_secs(),
-                left_seconds: token.left.as_secs(),
-                minted: token.minted,
-                expires: token.expires,
-                last_used: token.used,
-            }),
-            last_failure: entry.last_failure.as_ref().map(|failure| Failure {
-                time: failure.at,
-                text: &failure.text,
-            }),
-        }
+fn entry(entry: &InventoryEntry) -> Entry<'_> {
+    let origin = &entry.origin;
+    let identity = origin.identity.as_str();
+    let failure = entry.last_failure.as_ref();
+    Entry {
+        registry: &origin.registry,
+        workspace: &origin.workspace,
+        backend: &origin.backend,
+        secret_from: &origin.store,
+        identity: Some(identity).filter(|identity| !identity.is_empty()),
+        token: entry.token.map(|token| Token {
+            state: token.state,
+            age_seconds: token.age.as_secs(),
+            left_seconds: token.left.as_secs(),
+            minted: rfc3339(token.minted),
+            expires: rfc3339(token.expires),
+            last_used: rfc3339(token.used),
+        }),
+        last_failure: failure.map(|failure| Failure {
+            time: rfc3339(failure.at),
+            text: &failure.text,
+        }),
     }
-}
-
-impl<'a> Publication<'a> {
-    fn of(host: &'a Host, published: &'a Published, view: &'a View) -> Self {
-        Self {
-            registry: host.as_str(),
-            workspace: &view.workspace,
-            store: &published.store,
-            backend: &published.backend,
-            names: published.names().collect(),
-            whole: published.is_whole,
-            minted: published.minted,
-            due: published.due(),
-            expires: published.expires,
-            is_due: published.is_due(view.now),
-        }
-    }
-}
-
-fn time<S: Serializer>(time: &SystemTime, to: S) -> Result<S::Ok, S::Error> {
-    to.serialize_str(&rfc3339(*time))
 }

@@ -2,11 +2,11 @@
 //! (<https://prometheus.io/docs/instrumenting/exposition_formats/#text-based-format>).
 
 use std::collections::BTreeMap;
-use std::fmt::{self, Display, Write};
+use std::fmt::{Display, Write};
 use std::time::SystemTime;
 
 use super::View;
-use crate::cache::{InventoryEntry, Origin};
+use crate::cache::{Origin, TokenLife};
 
 /// A sample's labels. Tokens from before and after a secret's rotation have the same labels, of which the format allows
 /// one sample.
@@ -15,72 +15,43 @@ type Labels<'a> = (&'a str, &'a str, &'a str);
 pub(super) fn text(view: &View) -> String {
     let inventory = &view.inventory;
     let mut out = String::new();
-    let tokens = inventory
-        .entries
-        .iter()
-        .filter(|entry| entry.token.is_some())
-        .count();
+    let entries = inventory.entries.iter();
+    let tokens = entries.filter(|entry| entry.token.is_some()).count();
     metric(&mut out, READABLE, [(None, 1)]);
     metric(&mut out, TOKENS, [(None, tokens)]);
     metric(&mut out, UNREADABLE, [(None, inventory.unreadable)]);
-    // The token minted last is the one in use.
-    let minted = |entry: &InventoryEntry| entry.token.map(|token| token.minted);
-    let (mut newest, mut failures) = (BTreeMap::new(), BTreeMap::new());
+    let (mut newest, mut failures) = (BTreeMap::<_, TokenLife>::new(), BTreeMap::new());
     for entry in &inventory.entries {
         let labels = labels(&entry.origin);
-        if let Some(token) = entry.token
-            && newest
-                .get(&labels)
-                .is_none_or(|other: &&InventoryEntry| minted(other) < Some(token.minted))
-        {
-            newest.insert(labels, entry);
+        if let Some(token) = entry.token {
+            // The token minted last is the one in use.
+            let last = newest.entry(labels).or_insert(token);
+            if last.minted < token.minted {
+                *last = token;
+            }
         }
         if let Some(failure) = &entry.last_failure {
             let last = failures.entry(labels).or_insert(failure.at);
             *last = failure.at.max(*last);
         }
     }
-    let newest: Vec<_> = newest
-        .into_iter()
-        .filter_map(|(labels, entry)| entry.token.map(|token| (Some(labels), token)))
-        .collect();
-    metric(
-        &mut out,
-        EXPIRES,
-        newest
-            .iter()
-            .map(|(labels, token)| (*labels, token.left.as_secs())),
-    );
-    metric(
-        &mut out,
-        EXPIRES_AT,
-        newest
-            .iter()
-            .map(|(labels, token)| (*labels, unix(token.expires))),
-    );
-    metric(
-        &mut out,
-        MINTED_AT,
-        newest
-            .iter()
-            .map(|(labels, token)| (*labels, unix(token.minted))),
-    );
-    metric(
-        &mut out,
-        FAILED_AT,
-        failures
-            .iter()
-            .map(|(labels, at)| (Some(*labels), unix(*at))),
-    );
+    let tokens = |value: fn(&TokenLife) -> u64| {
+        let newest = newest.iter();
+        newest.map(move |(labels, token)| (Some(*labels), value(token)))
+    };
+    metric(&mut out, EXPIRES, tokens(|token| token.left.as_secs()));
+    metric(&mut out, EXPIRES_AT, tokens(|token| unix(token.expires)));
+    metric(&mut out, MINTED_AT, tokens(|token| unix(token.minted)));
+    let failures = failures.iter();
+    let failures = failures.map(|(labels, at)| (Some(*labels), unix(*at)));
+    metric(&mut out, FAILED_AT, failures);
     let published = view.published.iter().map(|(host, published)| {
-        (
-            Some((
-                host.as_str(),
-                view.workspace.as_str(),
-                published.backend.as_str(),
-            )),
-            unix(published.expires),
-        )
+        let labels = (
+            host.as_str(),
+            view.workspace.as_str(),
+            published.backend.as_str(),
+        );
+        (Some(labels), unix(published.expires))
     });
     metric(&mut out, PUBLISHED_UNTIL, published);
     out
@@ -107,23 +78,16 @@ fn metric<'a>(
     (name, help): (&str, &str),
     samples: impl IntoIterator<Item = (Option<Labels<'a>>, impl Display)>,
 ) {
-    let mut write = |text: fmt::Arguments| {
-        out.write_fmt(text)
-            .expect("because writing to a String cannot fail");
-    };
     let mut samples = samples.into_iter().peekable();
     if samples.peek().is_some() {
-        write(format_args!("# HELP {name} {help}\n# TYPE {name} gauge\n"));
+        _ = writeln!(out, "# HELP {name} {help}\n# TYPE {name} gauge");
     }
     for (labels, value) in samples {
-        match labels
-            .map(|(registry, workspace, backend)| [registry, workspace, backend].map(escaped))
-        {
-            None => write(format_args!("{name} {value}\n")),
-            Some([registry, workspace, backend]) => write(format_args!(
-                "{name}{{registry=\"{registry}\",workspace=\"{workspace}\",backend=\"{backend}\"}} {value}\n"
-            )),
-        }
+        let labels = labels.map_or(String::new(), |(registry, workspace, backend)| {
+            let [registry, workspace, backend] = [registry, workspace, backend].map(escaped);
+            format!("{{registry=\"{registry}\",workspace=\"{workspace}\",backend=\"{backend}\"}}")
+        });
+        _ = writeln!(out, "{name}{labels} {value}");
     }
 }
 

@@ -1,30 +1,10 @@
 //! Finds the image reference in a command line of ctr or nerdctl, which requires knowing which flags have values.
 
 use std::ffi::OsString;
-use std::path::Path;
 
 use super::errors::WithError;
+use super::tool::Tool;
 use crate::host::Scheme;
-
-/// A client of containerd.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Tool {
-    /// Uses Go's `flag`: one dash or two, no combined flags
-    /// (<https://github.com/containerd/containerd/tree/main/cmd/ctr/commands>).
-    Ctr,
-    /// Uses pflag: two dashes, or one dash and combined letters
-    /// (<https://github.com/containerd/nerdctl/blob/main/docs/command-reference.md>).
-    Nerdctl,
-}
-
-/// What a command line requests.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Asked<'a> {
-    /// A pull that needs a credential.
-    Pull(Pull<'a>),
-    /// Something else: help, or a pull with the user's own login.
-    Nothing,
-}
 
 /// A pull of an image.
 #[derive(Debug, PartialEq, Eq)]
@@ -39,89 +19,47 @@ pub(super) struct Pull<'a> {
     pub(super) dumps: bool,
 }
 
-impl Tool {
-    pub(super) fn of(words: &[OsString]) -> Result<Self, WithError> {
-        let program = words.first().map_or("".as_ref(), Path::new);
-        match program.file_name().and_then(|name| name.to_str()) {
-            Some("ctr") => Ok(Self::Ctr),
-            Some("nerdctl") => Ok(Self::Nerdctl),
-            _ => Err(WithError::Program(program.to_string_lossy().into_owned())),
-        }
-    }
-
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::Ctr => "ctr",
-            Self::Nerdctl => "nerdctl",
-        }
-    }
-
-    /// A pull of it.
-    pub(super) fn example(self) -> &'static str {
-        match self {
-            Self::Ctr => "ctr images pull REF",
-            Self::Nerdctl => "nerdctl pull REF",
-        }
-    }
-
-    /// Parses a command line that begins with the program. Fails on unknown flags.
-    pub(super) fn read(self, words: &[OsString]) -> Result<Asked<'_>, WithError> {
-        let mut texts = Vec::with_capacity(words.len());
-        for word in words {
-            texts.push(word.to_str().ok_or(WithError::NotUtf8)?);
-        }
-        let mut reader = Reader {
-            tool: self,
-            words: texts,
-            at: 1,
-            flags: Vec::new(),
-        };
-        let pulls = match self {
-            Self::Ctr => CTR_PULLS,
-            Self::Nerdctl => NERDCTL_PULLS,
-        };
-        let mut path = Vec::new();
-        let known = |path: &[&str]| pulls.iter().any(|pull| pull.starts_with(path));
-        while !pulls.contains(&path.as_slice()) {
-            match reader.positional()? {
-                Some(word) => path.push(word),
-                None if path.is_empty() || reader.asks_for_help() => return Ok(Asked::Nothing),
-                None => return Err(self.pulls_nothing(&path)),
+/// Parses a command line that begins with the program. `None` if it needs no credential: for help, or a pull with the
+/// user's own login. Fails on unknown flags.
+pub(super) fn read<'a>(
+    tool: &'static Tool,
+    words: &'a [OsString],
+) -> Result<Option<Pull<'a>>, WithError> {
+    let texts = words.iter().map(|word| word.to_str());
+    let mut reader = Reader {
+        tool,
+        words: texts.collect::<Option<_>>().ok_or(WithError::NotUtf8)?,
+        at: 1,
+        flags: Vec::new(),
+    };
+    let mut path = Vec::new();
+    while !tool.pulls.contains(&path.as_slice()) {
+        let word = reader.positional()?;
+        path.extend(word);
+        if word.is_none() || !tool.pulls.iter().any(|pull| pull.starts_with(&path)) {
+            if path.is_empty() || reader.asks_for_help() || path.contains(&"help") {
+                return Ok(None);
             }
-            if !known(&path) {
-                return if reader.asks_for_help() || path.contains(&"help") {
-                    Ok(Asked::Nothing)
-                } else {
-                    Err(self.pulls_nothing(&path))
-                };
-            }
+            let words = path.join(" ");
+            return Err(WithError::NoPull { tool, words });
         }
-        let flags_at = reader.at;
-        let reference = reader.positional()?;
-        while reader.positional()?.is_some() {}
-        let Some(reference) = reference.filter(|_| !reader.asks_for_help()) else {
-            return Ok(Asked::Nothing);
-        };
-        if self == Self::Ctr && reader.has(&["user", "u", "refresh"]) {
-            return Ok(Asked::Nothing);
-        }
-        let plain = reader.has(&["plain-http"]);
-        Ok(Asked::Pull(Pull {
-            reference,
-            flags_at,
-            scheme: if plain { Scheme::Http } else { Scheme::Https },
-            dumps: reader.has(&["http-dump"]),
-        }))
     }
-
-    fn pulls_nothing(self, path: &[&str]) -> WithError {
-        let (tool, words) = (self, path.join(" "));
-        WithError::NoPull { tool, words }
-    }
+    let flags_at = reader.at;
+    let reference = reader.positional()?;
+    while reader.positional()?.is_some() {}
+    let needs_none = reader.asks_for_help() || reader.has(tool.logins);
+    let plain = reader.has(&["plain-http"]);
+    let pull = |reference| Pull {
+        reference,
+        flags_at,
+        scheme: if plain { Scheme::Http } else { Scheme::Https },
+        dumps: reader.has(&["http-dump"]),
+    };
+    Ok(reference.filter(|_| !needs_none).map(pull))
 }
 
 struct Reader<'a> {
-    tool: Tool,
+    tool: &'static Tool,
     words: Vec<&'a str>,
     at: usize,
     /// The names of the flags that are on so far.
@@ -147,18 +85,16 @@ impl<'a> Reader<'a> {
     }
 
     fn flag(&mut self, word: &str, rest: &'a str) -> Result<(), WithError> {
+        let unknown = || WithError::Flag(word.to_owned());
         let long = rest.strip_prefix('-');
-        if self.tool == Tool::Ctr || long.is_some() {
-            let (name, value) = match long.unwrap_or(rest).split_once('=') {
+        if !self.tool.combines || long.is_some() {
+            let rest = long.unwrap_or(rest);
+            let (name, value) = match rest.split_once('=') {
                 Some((name, value)) => (name, Some(value)),
-                None => (long.unwrap_or(rest), None),
+                None => (rest, None),
             };
-            if value.is_none() {
-                match self.takes_value(name) {
-                    Some(true) => _ = self.next(),
-                    Some(false) => {}
-                    None => return Err(WithError::Flag(word.to_owned())),
-                }
+            if value.is_none() && self.tool.takes_value(name).ok_or_else(unknown)? {
+                self.next();
             }
             if value != Some("false") {
                 self.flags.push(name);
@@ -168,28 +104,14 @@ impl<'a> Reader<'a> {
         for (at, letter) in rest.char_indices() {
             let end = at + letter.len_utf8();
             self.flags.push(&rest[at..end]);
-            match self.takes_value(&rest[at..end]) {
-                Some(true) => {
-                    if end == rest.len() {
-                        self.next();
-                    }
-                    return Ok(());
+            if self.tool.takes_value(&rest[at..end]).ok_or_else(unknown)? {
+                if end == rest.len() {
+                    self.next();
                 }
-                Some(false) => {}
-                None => return Err(WithError::Flag(word.to_owned())),
+                return Ok(());
             }
         }
         Ok(())
-    }
-
-    fn takes_value(&self, name: &str) -> Option<bool> {
-        let (values, switches) = match self.tool {
-            Tool::Ctr => (CTR_VALUES, CTR_SWITCHES),
-            Tool::Nerdctl => (NERDCTL_VALUES, NERDCTL_SWITCHES),
-        };
-        let among = |names: &str| names.split(' ').any(|known| known == name);
-        let value = among(values);
-        (value || among(switches)).then_some(value)
     }
 
     fn next(&mut self) -> Option<&'a str> {
@@ -207,30 +129,6 @@ impl<'a> Reader<'a> {
     }
 }
 
-const CTR_PULLS: &[&[&str]] = &[
-    &["images", "pull"],
-    &["image", "pull"],
-    &["i", "pull"],
-    &["content", "fetch"],
-    &["c", "fetch"],
-];
-const CTR_VALUES: &str = "\
-    address a timeout connect-timeout namespace n user u refresh hosts-dir tlscacert tlscert \
-    tlskey sslkeylogfile snapshotter label platform max-concurrent-downloads";
-const CTR_SWITCHES: &str = "\
-    debug help h version v skip-verify k plain-http http-dump http-trace all-platforms \
-    all-metadata metadata-only skip-metadata print-chainid local sync-fs";
-const NERDCTL_PULLS: &[&[&str]] = &[&["pull"], &["image", "pull"]];
-const NERDCTL_VALUES: &str = "\
-    address a host H namespace n snapshotter storage-driver cni-path cni-netconfpath data-root \
-    cgroup-manager hosts-dir host-gateway-ip bridge-ip cdi-spec-dirs userns-remap unpack \
-    platform verify cosign-key cosign-certificate-identity cosign-certificate-identity-regexp \
-    cosign-certificate-oidc-issuer cosign-certificate-oidc-issuer-regexp soci-index-digest \
-    ipfs-address";
-const NERDCTL_SWITCHES: &str = "\
-    debug debug-full insecure-registry experimental kube-hide-dupe help h version v \
-    all-platforms quiet q";
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -238,14 +136,10 @@ mod tests {
     /// The reference and the position of its flags, `nothing` or `refused`.
     fn read(line: &str) -> String {
         let words: Vec<OsString> = line.split(' ').map(Into::into).collect();
-        match Tool::of(&words).and_then(|tool| {
-            Ok(match tool.read(&words)? {
-                Asked::Pull(pull) => format!("{} {}", pull.flags_at, pull.reference),
-                Asked::Nothing => "nothing".to_owned(),
-            })
-        }) {
-            Ok(read) => read,
-            Err(_) => "refused".to_owned(),
+        match Tool::of(&words).map(|tool| super::read(tool, &words)) {
+            Some(Ok(Some(pull))) => format!("{} {}", pull.flags_at, pull.reference),
+            Some(Ok(None)) => "nothing".to_owned(),
+            Some(Err(_)) | None => "refused".to_owned(),
         }
     }
 

@@ -4,7 +4,7 @@ use std::io;
 
 use thiserror::Error;
 
-use super::arguments::Tool;
+use super::tool::Tool;
 use crate::error::{Code, Fault, Meaning};
 use crate::shown::shown;
 
@@ -14,8 +14,8 @@ pub(super) enum WithError {
     Program(String),
     #[error("an argument is not UTF-8")]
     NotUtf8,
-    #[error("{} {} is not a pull", .tool.name(), shown(.words))]
-    NoPull { tool: Tool, words: String },
+    #[error("{} {} is not a pull", .tool.name, shown(.words))]
+    NoPull { tool: &'static Tool, words: String },
     #[error("the flag {} is not known here", shown(.0))]
     Flag(String),
     /// The reference in full.
@@ -58,7 +58,7 @@ impl Fault for WithError {
             Self::NotUtf8 => usage.fix("correct it"),
             Self::NoPull { tool, .. } => usage.fix(format!(
                 "pull first with `docker-credential-beta9 with {}`, and run this without `with`",
-                tool.example()
+                tool.example
             )),
             // The word behind it may be its value or the image; a guess may send a password to a wrong host.
             Self::Flag(_) => {

@@ -12,16 +12,11 @@ use crate::error::Error;
 use crate::private;
 
 /// Makes nerdctl ask this helper for every spelling of a registry that it tries.
-pub(super) fn configure<'c>(command: &'c mut Command, env: &Env) -> Result<&'c mut Command, Error> {
-    let dir = env.session_dir().map_or_else(
-        || {
-            PathBuf::from(format!(
-                "/dev/shm/docker-credential-beta9-{}",
-                geteuid().as_raw()
-            ))
-        },
-        |dir| dir.join(PROGRAM),
-    );
+pub(super) fn configure(command: &mut Command, env: &Env) -> Result<(), Error> {
+    let dir = match env.session_dir() {
+        Some(dir) => dir.join(PROGRAM),
+        None => format!("/dev/shm/{PROGRAM}-{}", geteuid().as_raw()).into(),
+    };
     let dir = dir.join("with");
     private::make_dir(&dir)
         .and_then(|()| private::replace_unsynced(&dir, "config.json", CONFIG, None))
@@ -30,7 +25,7 @@ pub(super) fn configure<'c>(command: &'c mut Command, env: &Env) -> Result<&'c m
     if let Some(path) = search_path(&env.search_path()) {
         command.env("PATH", path);
     }
-    Ok(command)
+    Ok(())
 }
 
 /// `PATH` with this program's directory added, if the helper would not be found otherwise.

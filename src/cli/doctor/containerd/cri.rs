@@ -39,18 +39,17 @@ impl<'a> Cri<'a> {
 
     /// The directories, separated by colons.
     pub(super) fn config_path(&self) -> Option<&'a str> {
-        let mut paths = self
-            .registry()
-            .filter_map(|table| table.get("config_path")?.as_str());
+        let tables = self.registry();
+        let mut paths = tables.filter_map(|table| table.get("config_path")?.as_str());
         paths.find(|path| !path.is_empty())
     }
 
     /// The registries in `mirrors`, `configs` or `auths`, with their settings.
     pub(super) fn hosts(&self, key: &str) -> Vec<(&'a String, &'a Table)> {
-        let tables = self
-            .registry()
-            .filter_map(|table| table.get(key)?.as_table());
-        let entries = tables.flatten();
+        let tables = self.registry();
+        let entries = tables
+            .filter_map(|table| table.get(key)?.as_table())
+            .flatten();
         entries
             .filter_map(|(host, value)| Some((host, value.as_table()?)))
             .collect()
@@ -59,10 +58,8 @@ impl<'a> Cri<'a> {
     /// Whether images are pulled without the transfer service, as `CheckLocalImagePullConfigs` decides
     /// (<https://github.com/containerd/containerd/blob/main/internal/cri/config/config.go>).
     pub(super) fn pulls_locally(&self) -> bool {
-        let inner = self
-            .tables
-            .iter()
-            .filter_map(|table| table.get("containerd")?.as_table());
+        let tables = self.tables.iter();
+        let inner = tables.filter_map(|table| table.get("containerd")?.as_table());
         let all: Vec<&Table> = self.tables.iter().copied().chain(inner).collect();
         let is = |key: &str, not: &Value| {
             let mut values = all.iter().filter_map(|table| table.get(key));

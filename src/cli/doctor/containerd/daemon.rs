@@ -12,11 +12,11 @@ use zeroize::Zeroizing;
 use crate::cli::doctor::access::refused;
 use crate::cli::doctor::finding::Finding;
 use crate::client::file::{Text, files_in};
-use crate::client::{processes, said};
+use crate::client::{PROGRAM, SYSTEM_PATH, processes, said, started_by};
 use crate::trusted::{self, Readers};
 
 /// A containerd and its configuration file.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Daemon {
     pub(super) config: PathBuf,
     program: PathBuf,
@@ -45,20 +45,17 @@ pub(super) struct ReadFile {
 impl Daemon {
     /// The distribution's containerd, those of k3s and RKE2, and running ones with another configuration.
     pub(super) fn all(root: &Path) -> Vec<Self> {
-        let mut all: Vec<Self> = KNOWN
-            .iter()
-            .map(|(config, program, writer)| Self {
-                config: root.join(config),
-                program: root.join(program),
-                writer: *writer,
-            })
-            .collect();
-        for dir in crate::client::SYSTEM_PATH.split(':') {
-            let program = root.join(&dir[1..]).join("containerd");
-            if program.is_file() {
-                all[0].program = program;
-                break;
-            }
+        let known = |(config, program, writer)| Self {
+            config: root.join(config),
+            program: root.join(program),
+            writer,
+        };
+        let mut all = KNOWN.map(known).to_vec();
+        let mut programs = SYSTEM_PATH
+            .split(':')
+            .map(|dir| root.join(&dir[1..]).join("containerd"));
+        if let Some(program) = programs.find(|program| program.is_file()) {
+            all[0].program = program;
         }
         for process in processes(root) {
             let Some((config, program)) = running(&process, root) else {
@@ -141,8 +138,7 @@ pub(super) fn read_file(path: &Path) -> Result<Option<ReadFile>, Finding> {
         Err(error) => return Err(unreadable(refused(&error, [path]))),
     };
     let Ok(table) = text.parse() else {
-        let what = format!("{}: it is not well-formed TOML", path.display());
-        return Err(Finding::broken("client.file_broken", what).words("correct it"));
+        return Err(Finding::incorrect(path, "it is not well-formed TOML"));
     };
     let path = path.to_owned();
     Ok(Some(ReadFile { path, text, table }))
@@ -154,11 +150,8 @@ fn unreadable(finding: Finding) -> Finding {
     if rustix::process::geteuid().is_root() {
         return finding;
     }
-    Finding::note("containerd.unreadable", finding.what).command([
-        "sudo",
-        env!("CARGO_PKG_NAME"),
-        "doctor",
-    ])
+    let command = format!("sudo {PROGRAM} doctor");
+    Finding::note("containerd.unreadable", finding.what).run(&command)
 }
 
 /// The files that an import matches. A relative path is relative to the importing file.
@@ -194,20 +187,19 @@ fn merge(into: &mut Table, from: &Table) {
 
 /// The configuration and the program of a process, if it is a containerd started with `--config`.
 fn running(process: &Path, root: &Path) -> Option<(PathBuf, PathBuf)> {
-    let line = fs::read_link(process.join("exe"))
-        .ok()
-        .zip(crate::client::started_by(&process.join("cmdline")).ok());
-    let (program, line) = line?;
+    let program = fs::read_link(process.join("exe")).ok()?;
+    let line = started_by(&process.join("cmdline")).ok()?;
     let words: Vec<&str> = line.split('\0').collect();
     if Path::new(words[0]).file_name()? != "containerd" {
         return None;
     }
     let at = words.iter().position(|word| CONFIG_FLAGS.contains(word));
+    let mut glued = words
+        .iter()
+        .filter_map(|word| word.strip_prefix("--config="));
     let config = match at {
         Some(at) => words.get(at + 1)?,
-        None => words
-            .iter()
-            .find_map(|word| word.strip_prefix("--config="))?,
+        None => glued.next()?,
     };
     Some((root.join(config.strip_prefix('/')?), program))
 }

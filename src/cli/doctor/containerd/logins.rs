@@ -2,9 +2,8 @@
 
 use toml::{Table, Value};
 
-use super::daemon::{Daemon, ReadFile};
+use super::daemon::{Daemon, ReadFile, template};
 use super::{Finding, word};
-use crate::cli::doctor::containerd::daemon::template;
 use crate::shown::{shown, without_logins};
 
 /// Logins in the configuration and its imports, which are read at start.
@@ -13,33 +12,24 @@ pub(super) fn of_config(file: &ReadFile, daemon: &Daemon, restart: &str) -> Opti
         Some(_) => template(&file.path),
         None => word(&file.path),
     };
-    let places = places(&file.table)?;
-    Some(finding(
-        file,
-        &places,
-        &format!("remove {places} from {source}, and restart {restart}"),
-    ))
+    finding(file, &source, &format!(", and restart {restart}"))
 }
 
 /// Logins in a hosts.toml, which is read at each pull.
 pub(super) fn of_hosts(file: &ReadFile) -> Option<Finding> {
-    let places = places(&file.table)?;
-    Some(finding(
-        file,
-        &places,
-        &format!("remove {places} from {}", file.path.display()),
-    ))
+    finding(file, &word(&file.path), "")
 }
 
-fn finding(file: &ReadFile, places: &str, then: &str) -> Finding {
+fn finding(file: &ReadFile, source: &str, then: &str) -> Option<Finding> {
+    let places = places(&file.table)?;
     let what = format!(
         "{} holds a login in plain text ({places}); containerd calls no helper, and kubelet calls this one",
         file.path.display()
     );
-    let fix = format!(
-        "store the login here, wire kubelet (docker-credential-beta9 configure kubelet), {then}"
+    let fix = format_args!(
+        "store the login here, wire kubelet (docker-credential-beta9 configure kubelet), remove {places} from {source}{then}"
     );
-    Finding::warn("client.plain_password", what).words(fix)
+    Some(Finding::warn("client.plain_password", what).words(fix))
 }
 
 /// The keys of logins; `None` if there are none.
@@ -54,10 +44,8 @@ fn search<'t>(table: &'t Table, path: &mut Vec<&'t str>, found: &mut Vec<String>
         let above = path.last().copied().unwrap_or_default();
         let is_login = match value {
             Value::Table(table) => {
-                (key == "auth" || above == "auths")
-                    && SECRETS
-                        .iter()
-                        .any(|name| table.get(*name).is_some_and(has_text))
+                let is_set = |name: &str| table.get(name).is_some_and(has_text);
+                (key == "auth" || above == "auths") && SECRETS.iter().any(|name| is_set(name))
             }
             // The keys of a header table are header names.
             value => {
@@ -67,12 +55,8 @@ fn search<'t>(table: &'t Table, path: &mut Vec<&'t str>, found: &mut Vec<String>
         };
         path.push(key);
         if is_login || in_url(key) {
-            found.push(
-                path.iter()
-                    .map(|key| quoted(key))
-                    .collect::<Vec<_>>()
-                    .join("."),
-            );
+            let keys: Vec<_> = path.iter().map(|key| quoted(key)).collect();
+            found.push(keys.join("."));
         } else if let Value::Table(table) = value {
             search(table, path, found);
         }

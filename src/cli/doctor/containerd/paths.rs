@@ -51,12 +51,12 @@ impl Look<'_> {
         };
         for other in &with_hosts[1..] {
             let from = format!("{}/.", other.display());
-            finding = finding.command(["sudo", "cp", "-rn", &from, &word(dir)]);
+            finding = finding.command("sudo cp -rn", [from, word(dir)]);
         }
         for expression in set.1 {
-            finding = finding.command(["sudo", "sed", "-i", &expression, &word(&set.0)]);
+            finding = finding.command("sudo sed -i", [expression, word(&set.0)]);
         }
-        Some(finding.command(["sudo", "systemctl", "restart", &self.restart()]))
+        Some(finding.run(&format!("sudo systemctl restart {}", self.restart())))
     }
 
     /// A directory's path as containerd sees it.

@@ -2,6 +2,7 @@ use std::process::{Command, Stdio};
 
 use super::*;
 use crate::cli::doctor::finding::{Fix, State};
+use crate::cli::doctor::tests::write;
 
 const MAIN: &str = "etc/containerd/config.toml";
 const HOSTS: &str = "etc/containerd/certs.d/ghcr.io/hosts.toml";
@@ -27,9 +28,7 @@ impl Tree {
     }
 
     fn write(&self, name: &str, text: &str) {
-        let path = self.root().join(name);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, text).unwrap();
+        write(self.root(), name, text);
     }
 
     /// Creates a containerd of this version with this merged configuration. Another process writes it, because a file

@@ -5,8 +5,9 @@ use std::time::Duration;
 use serde::Serialize;
 use zeroize::Zeroizing;
 
-use super::{Answer, Told};
+use super::Answer;
 use crate::cli::clients::{ClientLines, ClientObject};
+use crate::cli::explain::told::Told;
 use crate::cli::rows::Rows;
 use crate::cli::style::Style;
 use crate::json;
@@ -40,6 +41,7 @@ impl Answer {
             Told::NotFound(why) => ("not-found", None, Some(why.as_str())),
             Told::Failure(line) => ("failure", None, Some(line.as_str())),
         };
+        let clients = self.clients.as_ref();
         json::line(&Object {
             input,
             answer: self,
@@ -56,40 +58,26 @@ impl Answer {
                 Cached::Token(peek) => Some(peek.left.as_secs()),
                 _ => None,
             },
-            clients: self
-                .clients
-                .as_ref()
-                .map_or_else(Vec::new, ClientLines::objects),
+            clients: clients.map_or_else(Vec::new, ClientLines::objects),
         })
     }
 
     pub(in crate::cli::explain) fn human(&self, files: &[String], style: Style) -> String {
-        let mut rows = Rows::new(0, 10);
+        let mut rows = Rows::new(0, 10, style);
         match &self.host {
-            Some(host) => {
-                rows.row("registry", &format!("{host} ({})", self.class), |line| {
-                    style.bold(line).to_string()
-                });
-            }
+            Some(host) => rows.bold("registry", &format!("{host} ({})", self.class)),
             None => rows.plain("registry", "none"),
         }
         match &self.told {
-            Told::Credential {
-                username: Some(username),
-                secret,
-            } => {
-                let text = format!("user name {username} and {secret}");
-                rows.good("answer", &text, style);
-            }
-            Told::Credential {
-                username: None,
-                secret,
-            } => rows.good("answer", secret, style),
+            Told::Credential { username, secret } => match username {
+                Some(name) => rows.good("answer", &format!("user name {name} and {secret}")),
+                None => rows.good("answer", secret),
+            },
             Told::NotFound(why) => rows.plain("answer", &format!("not found: {why}")),
-            Told::Failure(line) => rows.bad("answer", &format!("fails: {line}"), style),
+            Told::Failure(line) => rows.bad("answer", &format!("fails: {line}")),
         }
         if let Some(clients) = &self.clients {
-            clients.show(&mut rows, style);
+            clients.show(&mut rows);
         }
         self.show_store(&mut rows);
         self.next.iter().for_each(|next| rows.plain("next", next));
@@ -111,68 +99,43 @@ impl Answer {
                 } else {
                     ""
                 };
-                rows.plain(
-                    "cache",
-                    &format!("a token, which is served for {} more{due}", life(peek.left)),
-                );
+                let left = life(peek.left);
+                let text = format!("a token, which is served for {left} more{due}");
+                rows.plain("cache", &text);
             }
         }
         if self.host.is_some() {
-            let rule = self.rule.as_deref().unwrap_or("none");
-            let notes: Vec<_> = self
-                .rule_notes
-                .iter()
-                .map(|note| format!("; {note}"))
-                .collect();
-            let file = self
-                .rule_file
-                .as_ref()
-                .map_or_else(String::new, |file| format!(", in {file}"));
-            rows.plain("rule", &format!("{rule}{file}{}", notes.concat()));
+            let mut rule = self.rule.clone().unwrap_or_else(|| "none".to_owned());
+            let file = self.rule_file.iter().map(|file| format!(", in {file}"));
+            rule.extend(file.chain(self.rule_notes.iter().map(|note| format!("; {note}"))));
+            rows.plain("rule", &rule);
         }
-        rows.plain(
-            "config",
-            &if files.is_empty() {
-                "no file: defaults and environment".to_owned()
-            } else {
-                files.join(", ")
-            },
-        );
+        match files {
+            [] => rows.plain("config", "no file: defaults and environment"),
+            files => rows.plain("config", &files.join(", ")),
+        }
         rows.finish()
     }
-}
 
-impl Answer {
     /// The rows about the store and what it has.
     fn show_store(&self, rows: &mut Rows) {
         let Some(store) = self.store else { return };
-        let keys = if self.keys.is_empty() {
-            "no keys".to_owned()
-        } else {
-            shown_list(&self.keys)
+        let workspace = match &self.workspace {
+            Some(name) => format!("workspace {}", shown(name)),
+            None => "the token's own workspace".to_owned(),
         };
-        let found = if self.found {
-            format!("yes, with {keys}")
-        } else {
-            "no".to_owned()
-        };
-        let workspace = self
-            .workspace
-            .as_ref()
-            .map(|name| format!("workspace {}", shown(name)));
-        let workspace = workspace.as_deref().unwrap_or("the token's own workspace");
-        rows.plain(
-            "store",
-            &if store == "request" {
-                store.to_owned()
-            } else {
-                format!("{store}, {workspace}")
-            },
-        );
-        self.secret_name
-            .iter()
-            .for_each(|name| rows.plain("secret", name));
-        rows.plain("found", &found);
+        match store {
+            "request" => rows.plain("store", store),
+            store => rows.plain("store", &format!("{store}, {workspace}")),
+        }
+        if let Some(name) = &self.secret_name {
+            rows.plain("secret", name);
+        }
+        match self.keys.as_slice() {
+            _ if !self.found => rows.plain("found", "no"),
+            [] => rows.plain("found", "yes, with no keys"),
+            keys => rows.plain("found", &format!("yes, with {}", shown_list(keys))),
+        }
     }
 }
 
