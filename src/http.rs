@@ -22,6 +22,7 @@ use zeroize::Zeroizing;
 use crate::tls;
 pub use error::{Certificate, HttpError, Kind};
 pub use message::{Pieces, Request, Response};
+pub(crate) use message::{basic, bearer, percent_encoded};
 pub use proxy::{Proxies, Proxy, ProxyName};
 
 /// A client for the requests of one command.
