@@ -67,7 +67,7 @@ impl<'a> Checked<'a> {
         let report = credential.as_ref().ok().map(|credential| {
             let certificates = match CertDirs::of(env).read(&image.spelling) {
                 Ok(certificates) => certificates,
-                Err(fault) => return Ok(Report::early(Verdict::CertsD(fault))),
+                Err(fault) => return Ok(Verdict::CertsD(fault).into()),
             };
             files.clone_from(&certificates.files);
             warnings.extend_from_slice(&certificates.warnings);
