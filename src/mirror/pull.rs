@@ -171,7 +171,7 @@ impl<'a> Pull<'a> {
     async fn fetch(&self, login: &Login) -> Result<(Opened, Option<String>), Refusal> {
         let http = self.client()?;
         let log = self.mirror.env.log();
-        let mut url = format!("{}{}", login.base, self.part.path());
+        let mut url = format!("{}{}", login.base, self.part.path);
         for _ in 0..=MAX_REDIRECTS {
             let mut request = if self.head_only {
                 Request::head(url.clone())
