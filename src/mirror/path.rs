@@ -51,7 +51,7 @@ impl Asked {
                         kind: Kind::Referrers,
                         path,
                         ..
-                    }) if !path.contains('?') => *path += &format!("?{pair}"),
+                    }) if !path.contains('?') => path.extend(["?", pair]),
                     _ => return Err(StatusCode::NOT_FOUND),
                 },
                 _ => return Err(StatusCode::NOT_FOUND),

@@ -58,7 +58,7 @@ impl Profile {
     fn whose(self, name: &str) -> Whose {
         let mut name = format!("profile {}", shown(name));
         if !self.what.is_empty() {
-            name += &format!(" ({})", self.what);
+            name = format!("{name} ({})", self.what);
         }
         let scope = Scope::of(name, ["profile"]).with(self.parts);
         match self.begins {

@@ -213,7 +213,7 @@ fn refused(error: &azure_core::Error, identity: &Identity) -> Error {
             retry_after,
         }) => {
             let (host, status) = (host.clone(), *status);
-            let error = common(&host, status, *retry_after).unwrap_or_else(|| match *code {
+            let error = common(&host, status, *retry_after).unwrap_or(match *code {
                 _ if is_managed => AzureError::Metadata { host, status },
                 Some(code) => AzureError::Entra { code },
                 None => AzureError::Login(status),
