@@ -48,15 +48,12 @@ impl Host {
     /// Parses `name`, `name:port`, `a.b.c.d[:port]` or `[v6][:port]`; nothing else before or after it.
     pub fn parse(bytes: &[u8]) -> Result<Self, HostError> {
         let (name, port) = split_port(bytes)?;
-        let name = if bytes.first() == Some(&b'[') {
-            ipv6(name)?
-        } else {
-            dns_or_ipv4(name)?
+        let name = match bytes.first() {
+            Some(b'[') => ipv6(name)?,
+            _ => dns_or_ipv4(name)?,
         };
-        let port = port
-            .map(parse_port)
-            .transpose()?
-            .filter(|port| *port != HTTPS_PORT);
+        let port = port.map(parse_port).transpose()?;
+        let port = port.filter(|port| *port != HTTPS_PORT);
         if port.is_none() && DOCKER_HUB_NAMES.contains(&name.as_str()) {
             return Ok(Self::docker_hub());
         }
@@ -127,15 +124,9 @@ impl Host {
     /// Every spelling of this registry in an image reference, the canonical one first: each name, with and without the
     /// default port.
     pub fn spellings(&self) -> Vec<String> {
-        let names = if self.is_docker_hub() {
-            self.names()
-        } else {
-            vec![self.as_str()]
-        };
-        let ports = if self.port().is_some() {
-            [""].as_slice()
-        } else {
-            &["", ":443"]
+        let (names, ports): (_, &[&str]) = match self.port() {
+            Some(_) => (vec![self.as_str()], &[""]),
+            None => (self.names(), &["", ":443"]),
         };
         ports
             .iter()
@@ -160,21 +151,16 @@ impl fmt::Display for Host {
 }
 
 fn split_port(bytes: &[u8]) -> Result<(&[u8], Option<&[u8]>), HostError> {
+    let position = |wanted| bytes.iter().position(|byte| *byte == wanted);
     let name_end = if bytes.first() == Some(&b'[') {
-        bytes
-            .iter()
-            .position(|byte| *byte == b']')
-            .ok_or(HostError("an IPv6 address needs its closing bracket"))?
-            + 1
+        position(b']').ok_or(HostError("an IPv6 address needs its closing bracket"))? + 1
     } else {
-        bytes
-            .iter()
-            .position(|byte| *byte == b':')
-            .unwrap_or(bytes.len())
+        position(b':').unwrap_or(bytes.len())
     };
-    match bytes[name_end..].split_first() {
-        None => Ok((&bytes[..name_end], None)),
-        Some((b':', port)) => Ok((&bytes[..name_end], Some(port))),
+    let (name, rest) = bytes.split_at(name_end);
+    match rest.split_first() {
+        None => Ok((name, None)),
+        Some((b':', port)) => Ok((name, Some(port))),
         Some(_) => Err(HostError(
             "text follows the closing bracket of an IPv6 address",
         )),
@@ -183,17 +169,12 @@ fn split_port(bytes: &[u8]) -> Result<(&[u8], Option<&[u8]>), HostError> {
 
 fn parse_port(digits: &[u8]) -> Result<u16, HostError> {
     const NOT_A_PORT: HostError = HostError("the port is not a number from 1 to 65535");
-    if digits.is_empty()
-        || digits.len() > 5
-        || digits[0] == b'0'
-        || !digits.iter().all(u8::is_ascii_digit)
-    {
+    // std would also read a sign.
+    if !matches!(digits.first(), Some(b'1'..=b'9')) {
         return Err(NOT_A_PORT);
     }
-    let port = digits
-        .iter()
-        .fold(0u32, |port, digit| port * 10 + u32::from(digit - b'0'));
-    u16::try_from(port).map_err(|_| NOT_A_PORT)
+    let port = std::str::from_utf8(digits).ok();
+    port.and_then(|port| port.parse().ok()).ok_or(NOT_A_PORT)
 }
 
 /// RFC 1123 names, restricted by docker's domain grammar to letters, digits and inner hyphens.
@@ -277,10 +258,8 @@ fn ipv6(bracketed: &[u8]) -> Result<String, HostError> {
 
 /// The IPv4 address that an address with the well-known prefix `64:ff9b::/96` reaches: its last 32 bits (RFC 6052).
 fn nat64(address: Ipv6Addr) -> Option<Ipv4Addr> {
-    let s = address.segments();
-    let octets = address.octets();
-    (s[..6] == [0x64, 0xff9b, 0, 0, 0, 0])
-        .then(|| Ipv4Addr::new(octets[12], octets[13], octets[14], octets[15]))
+    let [.., a, b, c, d] = address.octets();
+    (address.segments()[..6] == [0x64, 0xff9b, 0, 0, 0, 0]).then(|| Ipv4Addr::new(a, b, c, d))
 }
 
 fn refuse_metadata_v4(address: Ipv4Addr) -> Result<(), HostError> {

@@ -6,11 +6,12 @@
 //! on a network that the operator trusts, so they never use a proxy. Every request is safe to retry: it reads, mints,
 //! or sets a secret to the same value again.
 
+mod cleartext;
 mod error;
+mod kind;
 mod message;
 mod proxy;
 
-use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -20,8 +21,11 @@ use tokio::time::{sleep, timeout_at};
 use zeroize::Zeroizing;
 
 use crate::tls;
-pub use error::{Certificate, HttpError, Kind};
+pub use cleartext::Cleartext;
+pub use error::HttpError;
+pub use kind::{Certificate, Kind};
 pub use message::{Pieces, Request, Response};
+pub(crate) use message::{basic, bearer, percent_encoded};
 pub use proxy::{Proxies, Proxy, ProxyName};
 
 /// A client for the requests of one command.
@@ -47,39 +51,19 @@ struct Far {
 /// An answer whose head has arrived, and whose body is read as it arrives.
 pub type Opened = hyper::Response<reqwest::Body>;
 
-/// Where plain HTTP is allowed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Cleartext {
-    /// Nowhere.
-    Never,
-    /// On this node's loopback.
-    Loopback,
-    /// On loopback and link-local addresses, where a cloud's metadata service is.
-    Node,
-    /// Anywhere: the operator trusts the network in between.
-    Anywhere,
-}
-
 impl Http {
     /// A client that gives up on answers a little before the deadline, which leaves time to report who did not answer.
     pub fn new(deadline: Instant, cleartext: Cleartext) -> Result<Self, HttpError> {
         let near = || {
-            build(
-                Client::builder()
-                    .no_proxy()
-                    .tls_certs_only([])
-                    .connect_timeout(NEAR_CONNECT),
-            )
+            let client = Client::builder().no_proxy().tls_certs_only([]);
+            build(client.connect_timeout(NEAR_CONNECT))
         };
+        let is_used = cleartext != Cleartext::Never;
         Ok(Self {
             far: Arc::default(),
-            near: if cleartext == Cleartext::Never {
-                None
-            } else {
-                Some(near()?)
-            },
+            near: is_used.then(near).transpose()?,
             cleartext,
-            deadline: deadline.checked_sub(LAST_WORDS).unwrap_or(deadline),
+            deadline: before(deadline),
             extra: tls::Extra::default(),
         })
     }
@@ -93,7 +77,7 @@ impl Http {
     #[must_use]
     pub fn until(&self, deadline: Instant) -> Self {
         Self {
-            deadline: deadline.checked_sub(LAST_WORDS).unwrap_or(deadline),
+            deadline: before(deadline),
             ..self.clone()
         }
     }
@@ -135,10 +119,10 @@ impl Http {
     async fn send_into(
         &self,
         request: &Request,
-        mut pieces: Option<&mut dyn Pieces>,
+        mut pieces: Option<&mut (dyn Pieces + '_)>,
     ) -> Result<Response, HttpError> {
         for pause in PAUSES {
-            let outcome = self.send_once(request, reborrow(&mut pieces)).await;
+            let outcome = self.send_once(request, pieces.as_deref_mut()).await;
             let asked = match &outcome {
                 Ok(response) => response.worth_repeating_after(),
                 Err(fault) => fault.may_pass_at_once().then_some(Duration::ZERO),
@@ -156,7 +140,7 @@ impl Http {
     async fn send_once(
         &self,
         request: &Request,
-        pieces: Option<&mut dyn Pieces>,
+        pieces: Option<&mut (dyn Pieces + '_)>,
     ) -> Result<Response, HttpError> {
         let (client, prepared, whose) = self.prepare(request)?;
         timeout_at(self.deadline.into(), exchange(client, prepared, pieces))
@@ -171,33 +155,25 @@ impl Http {
     ) -> Result<(&Client, reqwest::Request, Asked<'_>), HttpError> {
         let url = Url::parse(&request.url).map_err(|_| HttpError::new("", Kind::Request))?;
         let host = url.host_str().unwrap_or_default().to_owned();
-        let (client, proxy) = self
-            .client(&url)?
-            .ok_or_else(|| HttpError::new(&host, Kind::Cleartext))?;
-        let prepared = request
-            .prepare(client, url)
-            .ok_or_else(|| HttpError::new(&host, Kind::Request))?;
+        let (client, proxy) = self.client(&url)?;
+        let prepared = request.prepare(client, url);
+        let prepared = prepared.ok_or_else(|| HttpError::new(&host, Kind::Request))?;
         Ok((client, prepared, Asked { host, proxy }))
     }
 
-    fn client(&self, url: &Url) -> Result<Option<(&Client, Option<&Proxy>)>, HttpError> {
-        match url.scheme() {
-            "https" => {
+    fn client(&self, url: &Url) -> Result<(&Client, Option<&Proxy>), HttpError> {
+        let host = url.host_str().unwrap_or_default();
+        match (url.scheme(), &self.near) {
+            ("https", _) => {
                 let far = self.far()?;
-                let proxy = far.proxies.of_url(url).map_err(|name| {
-                    let host = url.host_str().unwrap_or_default();
-                    HttpError::new(host, Kind::ProxySetting).through(Some(name))
-                })?;
-                Ok(Some((&far.client, proxy)))
+                let proxy = far
+                    .proxies
+                    .of_url(url)
+                    .map_err(|name| HttpError::new(host, Kind::ProxySetting).through(Some(name)))?;
+                Ok((&far.client, proxy))
             }
-            "http"
-                if url
-                    .host_str()
-                    .is_some_and(|host| self.cleartext.allows(host)) =>
-            {
-                Ok(self.near.as_ref().map(|near| (near, None)))
-            }
-            _ => Ok(None),
+            ("http", Some(near)) if self.cleartext.allows(host) => Ok((near, None)),
+            _ => Err(HttpError::new(host, Kind::Cleartext)),
         }
     }
 
@@ -258,28 +234,10 @@ fn build(builder: reqwest::ClientBuilder) -> Result<Client, HttpError> {
         .map_err(|_| HttpError::new("", Kind::Authorities))
 }
 
-impl Cleartext {
-    pub(crate) fn allows(self, host: &str) -> bool {
-        let address = host
-            .trim_start_matches('[')
-            .trim_end_matches(']')
-            .parse::<IpAddr>();
-        match (self, address) {
-            (Self::Never, _) => false,
-            (Self::Anywhere, _) => true,
-            (_, Ok(address)) if address.is_loopback() => true,
-            (Self::Node, Ok(IpAddr::V4(address))) => address.is_link_local(),
-            (Self::Node, Ok(IpAddr::V6(address))) => address.is_unicast_link_local(),
-            (_, Ok(_)) => false,
-            (_, Err(_)) => host == "localhost",
-        }
-    }
-}
-
 async fn exchange(
     client: &Client,
     request: reqwest::Request,
-    pieces: Option<&mut dyn Pieces>,
+    pieces: Option<&mut (dyn Pieces + '_)>,
 ) -> Result<Response, Kind> {
     let mut answer = client
         .execute(request)
@@ -331,11 +289,9 @@ async fn exchange(
     })
 }
 
-fn reborrow<'p>(pieces: &'p mut Option<&mut dyn Pieces>) -> Option<&'p mut dyn Pieces> {
-    match pieces {
-        Some(pieces) => Some(&mut **pieces),
-        None => None,
-    }
+/// A little before a deadline, which leaves time to report who missed it.
+fn before(deadline: Instant) -> Instant {
+    deadline.checked_sub(LAST_WORDS).unwrap_or(deadline)
 }
 
 /// In bytes. Real answers are less than a fiftieth of this.

@@ -4,6 +4,7 @@ mod blob;
 mod collect;
 mod pairs;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use crate::credential::Redacted;
@@ -60,11 +61,7 @@ impl Keys {
     /// A fault other than an incomplete pair: missing single secrets, or an unusable value.
     pub fn fault(&self) -> Option<KeysError> {
         let missing = self.names_missing.then_some(KeysError::NamesMissing);
-        missing.or_else(|| {
-            self.unusable
-                .first()
-                .map(|key| KeysError::Value { key: key.clone() })
-        })
+        missing.or_else(|| self.unusable.first().cloned().map(KeysError::Value))
     }
 
     /// The first key whose value is a Beta9 sandbox's placeholder.
@@ -79,9 +76,7 @@ impl Keys {
             return Err(KeysError::Name);
         }
         if value.expose().contains('\0') {
-            return Err(KeysError::Value {
-                key: name.to_owned(),
-            });
+            return Err(KeysError::Value(name.to_owned()));
         }
         if !value.is_empty() {
             self.texts.entry(name.to_owned()).or_insert(value);
@@ -170,13 +165,10 @@ pub enum KeysError {
     Setting(String),
     /// A blob that is neither JSON of a known shape nor `username:password`.
     #[error("{0}")]
-    Shape(String),
+    Shape(Cow<'static, str>),
     /// A key whose value isn't a usable string.
-    #[error("the value of {} is not a usable text", shown(key))]
-    Value {
-        /// The key.
-        key: String,
-    },
+    #[error("the value of {} is not a usable text", shown(.0))]
+    Value(String),
     /// A key with an empty name or with control characters in it.
     #[error("a key's name is empty or holds a control character")]
     Name,

@@ -24,10 +24,12 @@ use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use hyper::header::{ALLOW, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING};
+use hyper::header::{
+    ALLOW, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue, TRANSFER_ENCODING,
+};
 use hyper::{HeaderMap, Method, Request, StatusCode};
 use reqwest::Body;
-use serde::Serialize;
+use serde_json::json;
 use tokio::sync::mpsc::Sender;
 
 pub(crate) use self::certificates::{FILES, is_good, make, server as tls};
@@ -39,9 +41,8 @@ use self::path::Asked;
 use self::pull::Pull;
 pub(crate) use self::server::{Limits, serve};
 use crate::config::Env;
-use crate::host::Host;
-use crate::http::{Cleartext, Http, HttpError, Opened};
-use crate::trusted::FileError;
+use crate::host::{Host, ImageRef};
+use crate::http::{Cleartext, Http, Opened};
 use crate::verify::CertDirs;
 
 /// The state of one mirror process.
@@ -76,22 +77,17 @@ impl Mirror {
     /// Answers a request.
     async fn answer<B>(&self, request: Request<B>) -> Opened {
         if has_body(request.headers()) {
-            let mut answer = bare(StatusCode::BAD_REQUEST);
-            let close = hyper::header::HeaderValue::from_static("close");
-            answer.headers_mut().insert(CONNECTION, close);
-            return answer;
+            return answer(StatusCode::BAD_REQUEST, Some((CONNECTION, "close")), "");
         }
         if ![Method::GET, Method::HEAD].contains(request.method()) {
-            let mut answer = bare(StatusCode::METHOD_NOT_ALLOWED);
-            let allowed = hyper::header::HeaderValue::from_static("GET, HEAD");
-            answer.headers_mut().insert(ALLOW, allowed);
-            return answer;
+            let allowed = Some((ALLOW, "GET, HEAD"));
+            return answer(StatusCode::METHOD_NOT_ALLOWED, allowed, "");
         }
         let uri = request.uri();
         let (host, part) = match Asked::parse(uri.path(), uri.query()) {
             Ok(Asked { host, part }) if uri.authority().is_none() => (host, part),
-            Ok(_) => return bare(StatusCode::NOT_FOUND),
-            Err(status) => return bare(status),
+            Ok(_) => return answer(StatusCode::NOT_FOUND, None, ""),
+            Err(status) => return answer(status, None, ""),
         };
         let named = match Hosts::read(&self.dir) {
             Ok(hosts) if hosts.has(&host) => Ok(()),
@@ -103,7 +99,7 @@ impl Mirror {
                 self.tell(&refusal.line);
                 Err(refusal)
             }
-            (Ok(()), None) => Ok(json(StatusCode::OK, "{}".to_owned())),
+            (Ok(()), None) => Ok(as_json(StatusCode::OK, "{}")),
             (Ok(()), Some(part)) => Pull::new(self, &host, &part, &request).answer().await,
         };
         done.unwrap_or_else(|refusal| refused(&refusal))
@@ -116,37 +112,23 @@ impl Mirror {
 
     /// The HTTP client for a registry, with the certificates that certs.d has for it. It is remade from time to time,
     /// because authorities change.
-    fn client(&self, host: &Host) -> Result<Http, NoClient> {
+    fn client(&self, image: &ImageRef) -> Result<Http, Refusal> {
+        let host = &image.host;
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
         clients.retain(|_, (_, end)| now < *end);
         if let Some((http, _)) = clients.get(host) {
             return Ok(http.clone());
         }
-        let certificates = CertDirs::of(&self.env).read(host.as_reference())?;
-        let http = Http::new(now, Cleartext::Loopback)?.with(certificates.extra);
+        let certificates = CertDirs::of(&self.env).read(host.as_reference());
+        let certificates = certificates.map_err(|fault| Refusal::file(host, fault))?;
+        let http = Http::new(now, Cleartext::Loopback)
+            .map_err(|fault| Refusal::verdict(image, &fault.into()))?
+            .with(certificates.extra);
         if clients.len() < MOST_CLIENTS {
             clients.insert(host.clone(), (http.clone(), now + CLIENT_LIFE));
         }
         Ok(http)
-    }
-}
-
-/// Why there is no client.
-enum NoClient {
-    File(FileError),
-    Http(HttpError),
-}
-
-impl From<FileError> for NoClient {
-    fn from(fault: FileError) -> Self {
-        Self::File(fault)
-    }
-}
-
-impl From<HttpError> for NoClient {
-    fn from(fault: HttpError) -> Self {
-        Self::Http(fault)
     }
 }
 
@@ -155,18 +137,22 @@ fn has_body(headers: &HeaderMap) -> bool {
     headers.contains_key(TRANSFER_ENCODING) || lengths.any(|length| length != "0")
 }
 
-fn bare(status: StatusCode) -> Opened {
-    let mut answer = Opened::new(Body::from(""));
+fn answer(
+    status: StatusCode,
+    header: Option<(HeaderName, &'static str)>,
+    body: impl Into<Body>,
+) -> Opened {
+    let mut answer = Opened::new(body.into());
     *answer.status_mut() = status;
+    if let Some((name, value)) = header {
+        let value = HeaderValue::from_static(value);
+        answer.headers_mut().insert(name, value);
+    }
     answer
 }
 
-fn json(status: StatusCode, text: String) -> Opened {
-    let mut answer = Opened::new(Body::from(text));
-    *answer.status_mut() = status;
-    let form = hyper::header::HeaderValue::from_static("application/json");
-    answer.headers_mut().insert(CONTENT_TYPE, form);
-    answer
+fn as_json(status: StatusCode, text: impl Into<Body>) -> Opened {
+    answer(status, Some((CONTENT_TYPE, "application/json")), text)
 }
 
 /// A refusal in the format of the OCI distribution specification. containerd 2.3 and later show its message.
@@ -176,22 +162,8 @@ fn refused(refusal: &Refusal) -> Opened {
     } else {
         "UNAVAILABLE"
     };
-    let message = &refusal.line;
-    let errors = [Told { code, message }];
-    // Serializing strings cannot fail.
-    let text = serde_json::to_string(&Errors { errors }).unwrap_or_default();
-    json(refusal.status, text)
-}
-
-#[derive(Serialize)]
-struct Errors<'a> {
-    errors: [Told<'a>; 1],
-}
-
-#[derive(Serialize)]
-struct Told<'a> {
-    code: &'static str,
-    message: &'a str,
+    let errors = json!({ "errors": [{ "code": code, "message": refusal.line }] });
+    as_json(refusal.status, errors.to_string())
 }
 
 /// The directory of the certificates and the list of hosts.

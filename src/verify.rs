@@ -14,21 +14,16 @@ mod verdict;
 
 use std::time::Instant;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use zeroize::Zeroizing;
-
 pub use self::certs_d::{CertDirs, Certificates};
 use self::challenge::{Bearer, Challenge};
 use self::token::Given;
 use self::transport::Registry;
-use self::transport::Unanswered;
 pub(crate) use self::transport::{MAX_REDIRECTS, is_redirect, origin, target};
 pub use self::verdict::{Login, Report, Taken, Verdict};
 use crate::credential::{Credential, Redacted};
 use crate::error::{Code, Error, Fault, Meaning};
 use crate::host::{Host, ImageRef};
-use crate::http::{Cleartext, Http, Response};
+use crate::http::{Cleartext, Http, Response, basic, bearer};
 use crate::log::Log;
 use crate::runtime::block_on;
 
@@ -53,30 +48,26 @@ impl Question<'_> {
     /// Asks the registry. A negative answer counts as an answer.
     pub fn ask(&self) -> Result<Report, Error> {
         block_on(PART, self.deadline, async {
-            Ok(self
-                .inquire()
-                .await
-                .unwrap_or_else(|unanswered| Report::early(unanswered.into())))
+            Ok(self.inquire().await.unwrap_or_else(|report| report))
         })
         .map_err(|error| error.about(self.image.host.as_reference()))
     }
 
-    async fn inquire(&self) -> Result<Report, Unanswered> {
-        let http =
-            Http::new(self.deadline, Cleartext::Loopback)?.with(self.certificates.extra.clone());
+    async fn inquire(&self) -> Result<Report, Report> {
+        let http = Http::new(self.deadline, Cleartext::Loopback).map_err(Verdict::from)?;
+        let http = http.with(self.certificates.extra.clone());
         let (registry, asks) = self.reach(http).await?;
         if asks.status != 401 {
-            return self.open(&registry, &asks).await;
+            return Ok(self.open(&registry, &asks).await?);
         }
-        match Challenge::of(asks.headers("www-authenticate")) {
-            Some(Challenge::Basic) => self.basic(&registry).await,
-            Some(Challenge::Bearer(bearer)) => self.bearer(&registry, &bearer).await,
-            None => Ok(Report::early(Verdict::NoChallenge)),
+        match Challenge::of(&asks)? {
+            Challenge::Basic => Ok(self.basic(&registry).await?),
+            Challenge::Bearer(bearer) => self.bearer(&registry, &bearer).await,
         }
     }
 
     /// The registry, and its answer with the login challenge, or another answer if it requires no login.
-    async fn reach(&self, http: Http) -> Result<(Registry<'_>, Response), Unanswered> {
+    async fn reach(&self, http: Http) -> Result<(Registry<'_>, Response), Verdict> {
         let (registry, door) = Registry::reach(http, self.image, self.log).await?;
         if door.status == 401 {
             return Ok((registry, door));
@@ -88,23 +79,19 @@ impl Question<'_> {
 
     /// Judges a registry that requires no login, so that clients send no credential. Whether it accepts this one shows
     /// by comparing its answers to this one and to a certainly wrong one.
-    async fn open(&self, registry: &Registry<'_>, answer: &Response) -> Result<Report, Unanswered> {
+    async fn open(&self, registry: &Registry<'_>, answer: &Response) -> Result<Report, Verdict> {
         let verdict = self.judge(registry, answer, None, true).await?;
         let says_something = answer.is_success() || matches!(answer.status, 403 | 404);
         let Some(credential) = self.credential.filter(|_| says_something) else {
-            return Ok(Report::early(verdict));
+            return Ok(verdict.into());
         };
-        let shown = registry
-            .manifest(Some(&basic(credential.username(), credential.secret())))
-            .await?;
-        let refused = |answer: &Response| matches!(answer.status, 401 | 403);
-        let taken = if refused(&shown) {
+        let refuses = async |username: &str, secret: &Redacted| -> Result<bool, Verdict> {
+            let answer = registry.manifest(Some(&basic(username, secret))).await?;
+            Ok(matches!(answer.status, 401 | 403))
+        };
+        let taken = if refuses(credential.username(), credential.secret()).await? {
             Taken::No
-        } else if refused(
-            &registry
-                .manifest(Some(&basic(NOBODY, &NOBODY.into())))
-                .await?,
-        ) {
+        } else if refuses(NOBODY, &NOBODY.into()).await? {
             Taken::Yes
         } else {
             Taken::Unknown
@@ -116,7 +103,7 @@ impl Question<'_> {
         })
     }
 
-    async fn basic(&self, registry: &Registry<'_>) -> Result<Report, Unanswered> {
+    async fn basic(&self, registry: &Registry<'_>) -> Result<Report, Verdict> {
         let login = self
             .credential
             .map(|credential| basic(credential.username(), credential.secret()));
@@ -141,12 +128,9 @@ impl Question<'_> {
         Ok(report(Taken::Yes, verdict))
     }
 
-    async fn bearer(&self, registry: &Registry<'_>, bearer: &Bearer) -> Result<Report, Unanswered> {
-        let given = match self.token(registry, bearer).await? {
-            Ok(given) => given.token,
-            Err(report) => return Ok(report),
-        };
-        let shown = shown(&given);
+    async fn bearer(&self, registry: &Registry<'_>, realm: &Bearer) -> Result<Report, Report> {
+        let given = self.token(registry, realm).await?.token;
+        let shown = bearer(&given);
         let manifest = registry.manifest(Some(&shown)).await?;
         let says_pull = token::says_pull(&given, &self.image.repository);
         let verdict = if manifest.status == 401 && says_pull && self.credential.is_some() {
@@ -155,67 +139,56 @@ impl Question<'_> {
             self.judge(registry, &manifest, Some(&shown), manifest.status == 403)
                 .await?
         };
-        let server = realm::token_host(&bearer.realm, &registry.base);
         Ok(Report {
-            login: Some(Login::Bearer(server)),
+            login: Some(Login::Bearer(realm::token_host(
+                &realm.realm,
+                &registry.base,
+            ))),
             taken: self.credential.map(|_| Taken::Yes),
             verdict,
         })
     }
 
     /// A token for pulling from the repository, or why there is no token.
-    async fn token(
-        &self,
-        registry: &Registry<'_>,
-        bearer: &Bearer,
-    ) -> Result<Result<Given, Report>, Unanswered> {
+    async fn token(&self, registry: &Registry<'_>, bearer: &Bearer) -> Result<Given, Report> {
         let server = realm::token_host(&bearer.realm, &registry.base);
-        let login = Some(Login::Bearer(server.clone()));
-        let covered =
-            |server| realm::is_covered(server, &self.image.host, self.token_hosts, &registry.base);
-        let may_be_asked = match (&server, self.credential) {
-            (None, _) => false,
-            (Some(_), None) => true,
-            (Some(server), Some(_)) => covered(server),
-        };
-        let refused = |taken, verdict| {
-            let taken = self.credential.map(|_| taken);
-            Ok(Err(Report {
-                login: login.clone(),
-                taken,
-                verdict,
-            }))
+        let may_be_asked = server.as_ref().is_some_and(|server| {
+            self.credential.is_none()
+                || realm::is_covered(server, &self.image.host, self.token_hosts, &registry.base)
+        });
+        let refused = |taken, verdict| Report {
+            login: Some(Login::Bearer(server.clone())),
+            taken: self.credential.map(|_| taken),
+            verdict,
         };
         if !may_be_asked {
-            return refused(Taken::Unknown, Verdict::ForeignTokenServer(server));
+            let verdict = Verdict::ForeignTokenServer(server.clone());
+            return Err(refused(Taken::Unknown, verdict));
         }
+        let ask = async |scope| {
+            let request = token::request(bearer, scope, self.credential);
+            registry.token(request).await
+        };
         let scope = format!("repository:{}:pull", self.image.repository);
-        let answer = registry
-            .token(token::request(bearer, Some(&scope), self.credential))
-            .await?;
-        match answer.status {
+        let answer = ask(Some(&scope)).await?;
+        Err(match answer.status {
             200..=299 => match token::read(&answer) {
-                Some(given) => Ok(Ok(given)),
+                Some(given) => return Ok(given),
                 None => refused(Taken::Unknown, Verdict::NoToken),
             },
             status @ (401 | 403) if self.credential.is_none() => {
                 refused(Taken::Unknown, Verdict::NeedsCredential(status))
             }
-            status @ (401 | 403) => {
-                // The refusal may be about the credential or the repository. Without a repository, it can only be the
-                // credential.
-                let alone = registry
-                    .token(token::request(bearer, None, self.credential))
-                    .await?;
-                match alone.status {
-                    200..=299 => refused(Taken::Yes, Verdict::NoAccess(status)),
-                    401 | 403 => refused(Taken::No, Verdict::WrongCredential(status)),
-                    _ => refused(Taken::Unknown, Verdict::TokenServer(status)),
-                }
-            }
+            // The refusal may be about the credential or the repository. Without a repository, it can only be the
+            // credential.
+            status @ (401 | 403) => match ask(None).await?.status {
+                200..=299 => refused(Taken::Yes, Verdict::NoAccess(status)),
+                401 | 403 => refused(Taken::No, Verdict::WrongCredential(status)),
+                _ => refused(Taken::Unknown, Verdict::TokenServer(status)),
+            },
             429 => refused(Taken::Unknown, Verdict::Throttled),
             status => refused(Taken::Unknown, Verdict::TokenServer(status)),
-        }
+        })
     }
 
     /// Interprets an answer about the manifest. `certain`: whether a refusal concerns only this repository.
@@ -225,7 +198,7 @@ impl Question<'_> {
         answer: &Response,
         login: Option<&Redacted>,
         certain: bool,
-    ) -> Result<Verdict, Unanswered> {
+    ) -> Result<Verdict, Verdict> {
         Ok(match answer.status {
             200..=299 => Verdict::Pulled(answer.header("docker-content-digest").and_then(digest)),
             404 => match registry.repository(login).await?.status {
@@ -262,16 +235,11 @@ pub fn authenticate(
         log,
     }
     .ask()?;
-    let taken = report.taken;
     match report.verdict {
-        Verdict::Pulled(_) | Verdict::NoManifest | Verdict::NoRepository
-            if taken != Some(Taken::No) =>
-        {
-            Ok(taken == Some(Taken::Yes))
-        }
-        Verdict::Pulled(_) | Verdict::NoManifest | Verdict::NoRepository => {
-            Err(refused(image, Verdict::WrongCredential(401)))
-        }
+        Verdict::Pulled(_) | Verdict::NoManifest | Verdict::NoRepository => match report.taken {
+            Some(Taken::No) => Err(refused(image, Verdict::WrongCredential(401))),
+            taken => Ok(taken == Some(Taken::Yes)),
+        },
         verdict => Err(refused(image, verdict)),
     }
 }
@@ -305,25 +273,6 @@ impl Fault for Untaken {
             _ => of(Code::RegistryRefused),
         }
     }
-}
-
-impl From<Unanswered> for Verdict {
-    fn from(unanswered: Unanswered) -> Self {
-        match unanswered {
-            Unanswered::NoAnswer(fault) => Self::NoAnswer(fault),
-            Unanswered::Redirected => Self::Redirected,
-        }
-    }
-}
-
-/// The `Authorization` header for a token.
-fn shown(token: &Redacted) -> Redacted {
-    format!("Bearer {}", token.expose()).into()
-}
-
-fn basic(username: &str, secret: &Redacted) -> Redacted {
-    let pair = Zeroizing::new(format!("{username}:{}", secret.expose()));
-    format!("Basic {}", STANDARD.encode(pair.as_bytes())).into()
 }
 
 /// The header's value if it is a valid digest; it comes from the registry and is shown on a terminal.

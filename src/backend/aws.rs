@@ -7,6 +7,7 @@
 //! is the one that the SDK's default chain would find. A pod's service account presents its token to STS for the role
 //! named in its annotation.
 
+mod environment;
 mod errors;
 mod files;
 mod host;
@@ -28,9 +29,9 @@ use crate::runtime;
 use crate::service_account::ServiceAccount;
 use crate::token::shown;
 use crate::token::{Minted, Scope};
-use errors::{AwsError, Call, late};
+use errors::{AwsError, late};
 use host::{EcrHost, PrivateRegistry};
-use role::{POD_ROLES, TenantKeys};
+use role::TenantKeys;
 use wire::Wire;
 
 pub(super) fn login(login: &Login) -> Result<Minted, Error> {
@@ -42,12 +43,12 @@ pub(super) fn login(login: &Login) -> Result<Minted, Error> {
     let wire = wire(login)?;
     runtime::block_on(PART, login.deadline, async {
         let minted = async {
-            let (config, who) = match (keys, login.pod) {
+            let (config, call) = match (keys, login.pod) {
                 (Some(keys), _) => identity::of_secret(keys, &api, &wire).await?,
                 (None, Some(account)) => identity::of_pod(account, &api, &wire).await?,
                 (None, None) => identity::of_node(login, &api, &wire).await?,
             };
-            token::mint(&api, Call { api: &api, who }, &config, &wire).await
+            token::mint(call, &config).await
         };
         // Give up a moment before the runtime does, so that the error can name the server that did not answer.
         let end = login
@@ -173,10 +174,6 @@ impl Api {
             },
         }
     }
-
-    fn region(&self) -> &str {
-        &self.region
-    }
 }
 
 /// Whether the text is safe as a label of the endpoint's host name.
@@ -194,6 +191,13 @@ const USER: &str = "AWS";
 /// ECR Public's API is only in this region
 /// (<https://docs.aws.amazon.com/AmazonECR/latest/public/public-registry-auth.html>).
 const PUBLIC_REGION: &str = "us-east-1";
+/// The annotation that AWS's own credential provider reads
+/// (<https://github.com/kubernetes/cloud-provider-aws/pull/1155>), and the one that gives pods a role on EKS
+/// (<https://docs.aws.amazon.com/eks/latest/userguide/associate-service-account-role.html>).
+const POD_ROLES: [&str; 2] = [
+    "eks.amazonaws.com/ecr-role-arn",
+    "eks.amazonaws.com/role-arn",
+];
 const TO_NAME_A_HANG: Duration = Duration::from_millis(500);
 
 #[cfg(test)]
@@ -316,7 +320,7 @@ mod tests {
                 ..CloudSettings::default()
             };
             Api::of(&host, &settings)
-                .map(|api| api.region().to_owned())
+                .map(|api| api.region)
                 .map_err(|error| error.to_string())
         };
         assert_eq!(of(Some("us-east-1")), Ok("us-east-1".to_owned()));

@@ -11,7 +11,10 @@ mod exchange;
 mod identity;
 mod whose;
 
+use std::path::Path;
+
 use serde::Deserialize;
+use zeroize::Zeroizing;
 
 use super::Login;
 use crate::config::Node;
@@ -22,6 +25,7 @@ use crate::jwt;
 use crate::runtime;
 use crate::service_account::ServiceAccount;
 use crate::token::Minted;
+use crate::trusted::{self, Readers};
 use identity::Identity;
 pub(super) use whose::whose;
 
@@ -37,7 +41,7 @@ pub(super) fn login(login: &Login) -> Result<Minted, Error> {
 
 /// Whether the account's annotations name an application.
 pub(super) fn is_for_pod(account: &ServiceAccount) -> bool {
-    account.annotation(identity::POD_CLIENT_ID).is_some()
+    account.annotation(POD_CLIENT_ID).is_some()
 }
 
 /// The client id of the machine's own identity, which the metadata service reveals only in the token that it issues.
@@ -62,9 +66,20 @@ struct Claims {
 
 /// Whether the node's own token file, if one is named, can be used.
 pub(super) fn check_files(node: &Node) -> Result<(), Error> {
-    node.file(identity::TOKEN_FILE)?
-        .map_or(Ok(()), |file| identity::read(&file).map(|_| ()))
+    node.file(TOKEN_FILE)?
+        .map_or(Ok(()), |file| read(&file).map(|_| ()))
 }
 
+/// Reads a file for the node's Azure identity. No other code reads such files.
+fn read(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, Error> {
+    trusted::read(path, Readers::Mounted, MAX_FILE).map_err(|fault| fault.problem(PART))
+}
+
+/// The variables that name a file of the node's identity.
+const TOKEN_FILE: &str = "AZURE_FEDERATED_TOKEN_FILE";
+const CERTIFICATE: &str = "AZURE_CLIENT_CERTIFICATE_PATH";
+/// <https://azure.github.io/azure-workload-identity/docs/topics/service-account-labels-and-annotations.html>
+const POD_CLIENT_ID: &str = "azure.workload.identity/client-id";
+const MAX_FILE: u64 = 64 << 10;
 /// The part named in errors.
 const PART: &str = "backend azure";

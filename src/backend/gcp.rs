@@ -86,7 +86,7 @@ fn of(login: &Login, identity: &Identity) -> Result<Token, Error> {
 }
 
 fn http(login: &Login, cleartext: Cleartext) -> Result<Http, Error> {
-    Http::new(login.deadline, cleartext).map_err(|fault| answer::unanswered(&fault))
+    Http::new(login.deadline, cleartext).map_err(|fault| fault.error(PART))
 }
 
 pub(super) fn whose(login: &Login) -> Result<Whose, Error> {
@@ -171,6 +171,10 @@ fn key_pair(keys: &Keys) -> Option<(&str, &Redacted)> {
 const LIFE: Duration = Duration::from_secs(exchange::LIFE);
 /// The part named in errors.
 const PART: &str = "backend gcp";
+/// Google's token endpoint.
+const TOKEN_URI: &str = "https://oauth2.googleapis.com/token";
+/// The variable that names the node's document.
+const VARIABLE: &str = KEY;
 /// The user name of every access token.
 pub const USER: &str = "oauth2accesstoken";
 /// The backend's own keys, in the order of `GCP_KEYS`.

@@ -3,9 +3,10 @@
 
 use std::path::{Path, PathBuf};
 
+use super::refusal::NoHome;
 use super::{AuthEntry, AuthFile, Held, Scope};
 use crate::config::Env;
-use crate::error::{Code, Error, Problem};
+use crate::error::Error;
 
 /// What docker's configuration says about credentials.
 #[derive(Debug)]
@@ -57,12 +58,8 @@ pub fn docker_file(env: &Env, scope: Scope) -> Result<PathBuf, Error> {
     if let Some(dir) = env.path("DOCKER_CONFIG")? {
         return Ok(dir.join("config.json"));
     }
-    let home = env.clients_home().ok_or_else(|| {
-        Problem::new("docker", "there is no home directory to look in")
-            .code(Code::ConfigMissing)
-            .fix("set HOME or DOCKER_CONFIG")
-            .failed()
-    })?;
+    let home = env.clients_home();
+    let home = home.ok_or(NoHome("docker", "set HOME or DOCKER_CONFIG"))?;
     Ok(home.join(BELOW_HOME))
 }
 

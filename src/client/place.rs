@@ -20,7 +20,7 @@ use rustix::io::Errno;
 use rustix::process::geteuid;
 
 use super::file::{Readers, Text};
-use super::refusal::{FileFault, unchanged, unwritable};
+use super::refusal::{FileFault, unwritable};
 use crate::error::Error;
 use crate::trusted::{DIRECTORY, Step, Walk};
 use aside::Aside;

@@ -4,9 +4,10 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::refusal::NoHome;
 use super::{AuthFile, Registries, RegistriesPlaces, Scope, docker_file};
 use crate::config::Env;
-use crate::error::{Code, Error, Problem};
+use crate::error::Error;
 
 /// The credential configuration of podman and its family.
 #[derive(Debug)]
@@ -76,13 +77,8 @@ fn is_closed(path: &Path) -> bool {
 /// The permanent auth file; a file named by the environment is the only one.
 pub fn own_auth_file(env: &Env) -> Result<PathBuf, Error> {
     let named = env.path("REGISTRY_AUTH_FILE")?;
-    let no_home = || {
-        Problem::new("podman", "there is no home directory to look in")
-            .code(Code::ConfigMissing)
-            .fix("set HOME")
-            .failed()
-    };
-    named.or_else(|| lasting_file(env)).ok_or_else(no_home)
+    let file = named.or_else(|| lasting_file(env));
+    Ok(file.ok_or(NoHome("podman", "set HOME"))?)
 }
 
 fn lasting_file(env: &Env) -> Option<PathBuf> {

@@ -10,6 +10,7 @@ use rustix::io::Errno;
 use rustix::process::geteuid;
 use thiserror::Error;
 
+use super::PROGRAM;
 use crate::error::{Code, Error, Fault, Meaning};
 
 /// A client's file, and what is wrong with it.
@@ -61,6 +62,16 @@ pub(crate) enum FileFault {
     IrremovableProgram(io::Error),
     #[error("another program holds the lock of its directory")]
     Locked,
+    #[error("it is read-only")]
+    ReadOnly,
+    #[error("its access list (getfacl) cannot be kept ({0})")]
+    AccessList(io::Error),
+    /// A link of this user to a file that is not that user's.
+    #[error(
+        "it is a symbolic link of user {owner} to {}, which is not that user's, and root does not follow it",
+        to.display()
+    )]
+    ForeignLink { owner: u32, to: PathBuf },
     /// What is wired, and to which helper.
     #[error("{0} has the helper {1} already")]
     Conflict(String, String),
@@ -106,11 +117,29 @@ impl Fault for FileError {
                 unchanged(&to_write(path, error))
             }
             FileFault::Locked => unchanged("try again"),
+            FileFault::ReadOnly => unchanged(&format!("chmod u+w {part} if it may be")),
+            FileFault::AccessList(_) => {
+                unchanged("change the file by hand, or remove the list with setfacl -b")
+            }
+            FileFault::ForeignLink { owner, .. } => {
+                unchanged(&format!("run this as that user: sudo -u '#{owner}' {PROGRAM} …"))
+            }
             FileFault::Conflict(..) => Meaning::new(Code::ClientConflict, part.clone()).fix(
                 "nothing was changed; --force puts this one in its place, and --undo the other back",
             ),
             FileFault::Refused { fix, .. } => unchanged(fix),
         }
+    }
+}
+
+/// A client whose files cannot be found, and what to set.
+#[derive(Debug, Error)]
+#[error("there is no home directory to look in")]
+pub(super) struct NoHome(pub(super) &'static str, pub(super) &'static str);
+
+impl Fault for NoHome {
+    fn meaning(&self) -> Meaning {
+        Meaning::new(Code::ConfigMissing, self.0).fix(self.1)
     }
 }
 

@@ -5,6 +5,8 @@ use std::time::{Duration, SystemTime};
 
 use aws_smithy_types::DateTime;
 use aws_smithy_types::date_time::Format;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, HeaderValue, RETRY_AFTER};
 use reqwest::{Client, Method, Url};
 use zeroize::Zeroizing;
@@ -70,7 +72,12 @@ impl Request {
 
     /// Adds a bearer token.
     pub fn bearer(self, token: &Redacted) -> Self {
-        self.header("authorization", format!("Bearer {}", token.expose()))
+        self.header("authorization", bearer(token))
+    }
+
+    /// Adds a user name and a password.
+    pub fn basic(self, username: &str, secret: &Redacted) -> Self {
+        self.header("authorization", basic(username, secret))
     }
 
     /// Sets the body to a form.
@@ -122,6 +129,28 @@ impl Request {
         .build()
         .ok()
     }
+}
+
+/// The `Authorization` header for a user name and a password.
+pub(crate) fn basic(username: &str, secret: &Redacted) -> Redacted {
+    let pair = Zeroizing::new(format!("{username}:{}", secret.expose()));
+    format!("Basic {}", STANDARD.encode(pair.as_bytes())).into()
+}
+
+/// A text for a URL, with `also` left as it is.
+pub(crate) fn percent_encoded(text: &str, also: &[u8]) -> String {
+    let is_plain =
+        |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) || also.contains(&byte);
+    let encoded = text.bytes().map(|byte| match byte {
+        byte if is_plain(byte) => char::from(byte).to_string(),
+        byte => format!("%{byte:02X}"),
+    });
+    encoded.collect()
+}
+
+/// The `Authorization` header for a token.
+pub(crate) fn bearer(token: &Redacted) -> Redacted {
+    format!("Bearer {}", token.expose()).into()
 }
 
 /// Receives a body piece by piece.

@@ -40,8 +40,8 @@ pub struct ProxyName {
 #[derive(Debug)]
 enum Direct {
     Everything,
-    Network(IpAddr, u8),
-    Address(IpAddr, Option<String>),
+    /// Addresses with these first bits, and the port.
+    Network(IpAddr, u8, Option<String>),
     /// Hosts whose names end with this, including the dot, and whether the name without the dot counts too.
     Name(String, bool, Option<String>),
 }
@@ -50,24 +50,17 @@ impl Proxies {
     /// Reads the environment.
     pub fn named() -> Self {
         let named = ProxyVariables::named();
-        Self::new(
-            named
-                .https
-                .as_ref()
-                .map(|(name, value)| (*name, value.to_str())),
-            &named.direct.to_string_lossy(),
-        )
+        let https = named.https.as_ref();
+        let https = https.map(|(name, value)| (*name, value.to_str()));
+        Self::new(https, &named.direct.to_string_lossy())
     }
 
     /// The value in `https` is `None` if it isn't UTF-8.
     fn new(https: Option<(&'static str, Option<&str>)>, direct: &str) -> Self {
         let proxy = https.map(|(variable, value)| {
-            value
-                .and_then(|value| Proxy::parse(variable, value))
-                .ok_or_else(|| ProxyName {
-                    variable,
-                    address: String::new(),
-                })
+            let proxy = value.and_then(|value| Proxy::parse(variable, value));
+            let address = String::new();
+            proxy.ok_or(ProxyName { variable, address })
         });
         Self {
             proxy,
@@ -107,11 +100,8 @@ impl Proxies {
 impl Proxy {
     /// As in Go, a value without a scheme means `http://`.
     fn parse(variable: &'static str, value: &str) -> Option<Self> {
-        let with_scheme = if value.contains("://") {
-            value.to_owned()
-        } else {
-            format!("http://{value}")
-        };
+        let scheme = if value.contains("://") { "" } else { "http://" };
+        let with_scheme = [scheme, value].concat();
         let mut url = Url::parse(&with_scheme).ok()?;
         let host = url.host_str().filter(|host| !host.is_empty())?;
         let port = url.port().map_or(String::new(), |port| format!(":{port}"));
@@ -161,7 +151,7 @@ impl Direct {
             && let (Ok(address), Ok(bits)) = (address.parse::<IpAddr>(), bits.parse())
             && bits <= width(address)
         {
-            return Some(Self::Network(address, bits));
+            return Some(Self::Network(address, bits, None));
         }
         let (host, port) = match entry.rsplit_once(':') {
             Some((host, port)) if host.ends_with(']') || !host.contains(':') => {
@@ -171,7 +161,8 @@ impl Direct {
         };
         let host = host.trim_start_matches('[').trim_end_matches(']');
         if let Ok(address) = host.parse::<IpAddr>() {
-            return Some(Self::Address(address.to_canonical(), port));
+            let address = address.to_canonical();
+            return Some(Self::Network(address, width(address), port));
         }
         let host = host
             .strip_prefix('*')
@@ -186,16 +177,15 @@ impl Direct {
 
     fn covers(&self, host: &str, address: Option<IpAddr>, port: &str) -> bool {
         let fits = |wanted: &Option<String>| {
-            wanted
-                .as_deref()
-                .is_none_or(|wanted| wanted.is_empty() || wanted == port)
+            let wanted = wanted.as_deref().unwrap_or_default();
+            wanted.is_empty() || wanted == port
         };
         match self {
             Self::Everything => true,
-            Self::Network(network, bits) => {
+            Self::Network(network, bits, port) => {
                 address.is_some_and(|address| prefix(address, *bits) == prefix(*network, *bits))
+                    && fits(port)
             }
-            Self::Address(wanted, port) => address == Some(*wanted) && fits(port),
             Self::Name(suffix, itself, port) => {
                 (host.ends_with(suffix.as_str()) || *itself && host == &suffix[1..]) && fits(port)
             }

@@ -1,5 +1,6 @@
 //! `Blob`: the text inside a workspace secret. Reads all shapes in use, and writes the current one.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::time::SystemTime;
@@ -38,12 +39,10 @@ impl Blob {
         if text.starts_with(PLACEHOLDER) {
             return Err(KeysError::Placeholder);
         }
-        let (username, password) = text
-            .split_once(':')
-            .filter(|(username, password)| is_pair(username, password))
-            .ok_or_else(|| {
-                shape("the secret is neither a JSON object nor username:password".to_owned())
-            })?;
+        let pair = text.split_once(':');
+        let pair = pair.filter(|(username, password)| is_pair(username, password));
+        let (username, password) =
+            pair.ok_or_else(|| shape("the secret is neither a JSON object nor username:password"))?;
         let keys = Keys::user_password(username.to_owned(), password.into());
         Ok(Self {
             registry: None,
@@ -61,14 +60,12 @@ impl Blob {
         let all: Vec<Value> = json::parse(text.as_bytes())
             .map_err(|error| shape(format!("the secrets aren't a JSON array: {error}")))?;
         if all.is_empty() {
-            return Err(shape("the array of secrets is empty".to_owned()));
+            return Err(shape("the array of secrets is empty"));
         }
         all.iter()
             .map(|one| match one {
                 Value::Object(object) => Self::from_object(object),
-                _ => Err(shape(
-                    "the array holds more than secrets' objects".to_owned(),
-                )),
+                _ => Err(shape("the array holds more than secrets' objects")),
             })
             .collect()
     }
@@ -180,7 +177,7 @@ fn recorded(
         Some(Value::Number(version)) if (version - 1.0).abs() < f64::EPSILON => {}
         Some(_) => {
             return Err(shape(
-                "the secret's format version is not 1; a newer helper may know it".to_owned(),
+                "the secret's format version is not 1; a newer helper may know it",
             ));
         }
     }
@@ -188,30 +185,25 @@ fn recorded(
         None | Some(Value::Null) => None,
         Some(Value::Text(text)) if text.is_empty() => None,
         Some(Value::Text(text)) => Some(registry_host(text.expose())?),
-        Some(_) => return Err(shape("the secret's \"registry\" is not a text".to_owned())),
+        Some(_) => return Err(shape("the secret's \"registry\" is not a text")),
     };
     let inner = match credentials {
         None | Some(Value::Null) => Keys::default(),
         Some(Value::Object(map)) => texts(map.iter())?,
-        Some(_) => {
-            return Err(shape(
-                "the secret's \"credentials\" is not a map".to_owned(),
-            ));
-        }
+        Some(_) => return Err(shape("the secret's \"credentials\" is not a map")),
     };
     let beside = object.iter().filter(|(name, _)| {
         !MEMBERS
             .iter()
             .any(|member| member.eq_ignore_ascii_case(name))
     });
-    let keys = if inner.is_empty() {
-        flat(beside)?
-    } else {
-        inner
-    };
     Ok(Blob {
         registry,
-        keys,
+        keys: if inner.is_empty() {
+            flat(beside)?
+        } else {
+            inner
+        },
         expires_at: end(member(object, EXPIRES_AT)?)?,
     })
 }
@@ -227,7 +219,7 @@ fn end(member: Option<&Value>) -> Result<Option<SystemTime>, KeysError> {
         .ok()
         .filter(|_| text.len() == "2026-11-27T13:00:00Z".len());
     end.map(Some).ok_or_else(|| {
-        shape("the secret's \"expires_at\" is not a time such as 2026-11-27T13:00:00Z".to_owned())
+        shape("the secret's \"expires_at\" is not a time such as 2026-11-27T13:00:00Z")
     })
 }
 
@@ -235,18 +227,17 @@ fn end(member: Option<&Value>) -> Result<Option<SystemTime>, KeysError> {
 fn member<'o>(object: &'o Object, wanted: &str) -> Result<Option<&'o Value>, KeysError> {
     let mut all = object
         .iter()
-        .filter(|(name, _)| name.eq_ignore_ascii_case(wanted))
-        .map(|(_, value)| value);
+        .filter(|(name, _)| name.eq_ignore_ascii_case(wanted));
     match (all.next(), all.next()) {
         (_, Some(_)) => Err(shape(format!("the secret has \"{wanted}\" more than once"))),
-        (one, None) => Ok(one),
+        (one, None) => Ok(one.map(|(_, value)| value)),
     }
 }
 
 fn registry_host(text: &str) -> Result<Host, KeysError> {
     let url = ServerUrl::parse(text.as_bytes());
     let host = url.as_ref().ok().and_then(ServerUrl::host).cloned();
-    host.ok_or_else(|| shape("the secret's \"registry\" is not a registry host".to_owned()))
+    host.ok_or_else(|| shape("the secret's \"registry\" is not a registry host"))
 }
 
 /// Keys that are all empty are an error, unlike no keys: they must not make a registry look public.
@@ -292,10 +283,10 @@ fn flat<'m>(map: impl Iterator<Item = (&'m str, &'m Value)>) -> Result<Keys, Key
 /// `project_id`, …) is a value as it stands.
 fn inner_map(text: &Redacted) -> Option<Object> {
     let text = text.expose().trim_start();
-    let object = text
-        .starts_with('{')
-        .then(|| json::parse_object(text.as_bytes()).ok())
-        .flatten()?;
+    if !text.starts_with('{') {
+        return None;
+    }
+    let object = json::parse_object(text.as_bytes()).ok()?;
     let environment_name = |name: &str| {
         !name.is_empty()
             && name
@@ -307,8 +298,8 @@ fn inner_map(text: &Redacted) -> Option<Object> {
     is_map.then_some(object)
 }
 
-fn shape(what: String) -> KeysError {
-    KeysError::Shape(what)
+pub(super) fn shape(what: impl Into<Cow<'static, str>>) -> KeysError {
+    KeysError::Shape(what.into())
 }
 
 /// Members beside the keys that aren't keys.

@@ -2,6 +2,7 @@
 
 use serde::Deserialize;
 
+use super::blob::shape;
 use super::{Keys, KeysError};
 use crate::credential::Redacted;
 use crate::json::{self, Value};
@@ -19,29 +20,24 @@ pub enum BaseImageCreds {
 impl BaseImageCreds {
     /// Parses JSON: a list of names, or a map from names to values.
     pub fn parse(json: &[u8]) -> Result<Self, KeysError> {
-        match json::parse(json)
-            .map_err(|error| KeysError::Shape(format!("the credentials aren't JSON: {error}")))?
-        {
-            names @ Value::Array(_) => Vec::deserialize(names).map(Self::Names).map_err(|_| {
-                KeysError::Shape("the list of credentials holds more than names".into())
-            }),
+        let parsed = json::parse(json);
+        match parsed.map_err(|error| shape(format!("the credentials aren't JSON: {error}")))? {
+            names @ Value::Array(_) => Vec::deserialize(names)
+                .map(Self::Names)
+                .map_err(|_| shape("the list of credentials holds more than names")),
             Value::Object(map) => {
                 let mut keys = Keys::default();
                 for (name, value) in map.iter() {
                     match value {
                         Value::Text(text) if !text.is_empty() => keys.insert(name, text.clone())?,
-                        _ => {
-                            return Err(KeysError::Value {
-                                key: name.to_owned(),
-                            });
-                        }
+                        _ => return Err(KeysError::Value(name.to_owned())),
                     }
                 }
                 keys.check_pairs()?;
                 Ok(Self::Keys(keys))
             }
-            _ => Err(KeysError::Shape(
-                "the credentials are neither a list of names nor a map".into(),
+            _ => Err(shape(
+                "the credentials are neither a list of names nor a map",
             )),
         }
     }

@@ -21,8 +21,8 @@ pub(super) struct Part {
     pub(super) kind: Kind,
     /// A digest; for a manifest, also a tag.
     pub(super) reference: String,
-    /// The query of `referrers`.
-    filter: Option<String>,
+    /// The path at the registry, with the query of `referrers`.
+    pub(super) path: String,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,36 +35,36 @@ pub(super) enum Kind {
 impl Asked {
     /// Parses a path and its query. Fails with the status of the refusal.
     pub(super) fn parse(path: &str, query: Option<&str>) -> Result<Self, StatusCode> {
-        let part = match path.strip_prefix("/v2/").ok_or(StatusCode::NOT_FOUND)? {
+        let mut part = match path.strip_prefix("/v2/").ok_or(StatusCode::NOT_FOUND)? {
             "" => None,
             rest => Some(Part::parse(rest).ok_or(StatusCode::NOT_FOUND)?),
         };
-        let (mut host, mut filter) = (None, None);
+        let mut host = None;
         for pair in query.unwrap_or_default().split('&') {
             match pair.split_once('=') {
                 Some(("ns", name)) if host.is_none() => {
                     let parsed = Host::parse(unescaped(name).as_bytes());
                     host = Some(parsed.map_err(|_| StatusCode::NOT_FOUND)?);
                 }
-                Some(("artifactType", wanted))
-                    if filter.is_none()
-                        && is_media_type(wanted)
-                        && matches!(&part, Some(part) if part.kind == Kind::Referrers) =>
-                {
-                    filter = Some(pair.to_owned());
-                }
+                Some(("artifactType", wanted)) if is_media_type(wanted) => match &mut part {
+                    Some(Part {
+                        kind: Kind::Referrers,
+                        path,
+                        ..
+                    }) if !path.contains('?') => path.extend(["?", pair]),
+                    _ => return Err(StatusCode::NOT_FOUND),
+                },
                 _ => return Err(StatusCode::NOT_FOUND),
             }
         }
-        let part = part.map(|part| Part { filter, ..part });
         let host = host.ok_or(StatusCode::NOT_FOUND)?;
         Ok(Self { host, part })
     }
 }
 
 impl Part {
-    fn parse(rest: &str) -> Option<Self> {
-        let (rest, reference) = rest.rsplit_once('/')?;
+    fn parse(path: &str) -> Option<Self> {
+        let (rest, reference) = path.rsplit_once('/')?;
         let (repository, kind) = rest.rsplit_once('/')?;
         let kind = match kind {
             "manifests" => Kind::Manifest,
@@ -77,24 +77,8 @@ impl Part {
             repository: repository.to_owned(),
             kind,
             reference: reference.to_owned(),
-            filter: None,
+            path: format!("/v2/{path}"),
         })
-    }
-
-    /// The path at the registry.
-    pub(super) fn path(&self) -> String {
-        let kind = match self.kind {
-            Kind::Manifest => "manifests",
-            Kind::Blob => "blobs",
-            Kind::Referrers => "referrers",
-        };
-        let query = self.filter.as_ref().map(|filter| format!("?{filter}"));
-        format!(
-            "/v2/{}/{kind}/{}{}",
-            self.repository,
-            self.reference,
-            query.unwrap_or_default()
-        )
     }
 }
 
@@ -154,7 +138,7 @@ mod tests {
             .map_or((target.as_str(), None), |(path, query)| (path, Some(query)));
         match Asked::parse(path, query) {
             Ok(Asked { host, part }) => {
-                let path = part.map_or("/v2/".to_owned(), |part| part.path());
+                let path = part.map_or("/v2/".to_owned(), |part| part.path);
                 format!("{host} {}", path.replace(DIGEST, "DIGEST"))
             }
             Err(status) => status.as_str().to_owned(),

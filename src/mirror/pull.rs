@@ -12,10 +12,10 @@ use hyper::{HeaderMap, Method, StatusCode};
 use reqwest::Body;
 use tokio::time::timeout_at;
 
+use super::Mirror;
 use super::errors::Refusal;
 use super::logins::{Login, Outcome};
 use super::path::{Kind, Part};
-use super::{Mirror, NoClient};
 use crate::config::Config;
 use crate::credential::Credential;
 use crate::error::Error;
@@ -118,7 +118,7 @@ impl<'a> Pull<'a> {
             log: self.mirror.env.log(),
         };
         let pass = question.pass(self.client()?).await;
-        let pass = pass.map_err(|verdict| self.refused(&verdict))?;
+        let pass = pass.map_err(|report| self.refused(&report.verdict))?;
         let life = match (pass.life, &credential) {
             (Some(life), _) => life.saturating_sub(BEFORE_END),
             (None, Some(_)) => LONG,
@@ -163,11 +163,7 @@ impl<'a> Pull<'a> {
     }
 
     fn client(&self) -> Result<Http, Refusal> {
-        match self.mirror.client(&self.image.host) {
-            Ok(http) => Ok(http.until(self.deadline)),
-            Err(NoClient::File(fault)) => Err(Refusal::file(&self.image.host, fault)),
-            Err(NoClient::Http(fault)) => Err(self.refused(&Verdict::NoAnswer(fault))),
-        }
+        Ok(self.mirror.client(&self.image)?.until(self.deadline))
     }
 
     /// Sends the request to the registry and follows redirects, never with the credential to another host. The second
@@ -175,7 +171,7 @@ impl<'a> Pull<'a> {
     async fn fetch(&self, login: &Login) -> Result<(Opened, Option<String>), Refusal> {
         let http = self.client()?;
         let log = self.mirror.env.log();
-        let mut url = format!("{}{}", login.base, self.part.path());
+        let mut url = format!("{}{}", login.base, self.part.path);
         for _ in 0..=MAX_REDIRECTS {
             let mut request = if self.head_only {
                 Request::head(url.clone())
@@ -198,7 +194,7 @@ impl<'a> Pull<'a> {
                 step,
                 format_args!("registry: {} {}: {said}", request.method(), request.place()),
             );
-            let answer = answer.map_err(|fault| self.refused(&Verdict::NoAnswer(fault)))?;
+            let answer = answer.map_err(|fault| self.refused(&fault.into()))?;
             // Nobody asked for another protocol.
             if answer.status().is_informational() {
                 return Err(self.refused(&Verdict::Failed(answer.status().as_u16())));

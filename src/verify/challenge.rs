@@ -3,6 +3,9 @@
 use std::iter::Peekable;
 use std::str::Chars;
 
+use super::Verdict;
+use crate::http::Response;
+
 /// A supported way to log in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Challenge {
@@ -21,23 +24,23 @@ pub(super) struct Bearer {
 }
 
 impl Challenge {
-    /// The first supported challenge in an answer's headers.
-    pub(super) fn of<'a>(headers: impl Iterator<Item = &'a str>) -> Option<Self> {
+    /// The first supported challenge in an answer.
+    pub(super) fn of(answer: &Response) -> Result<Self, Verdict> {
+        Self::first(answer.headers("www-authenticate")).ok_or(Verdict::NoChallenge)
+    }
+
+    fn first<'a>(headers: impl Iterator<Item = &'a str>) -> Option<Self> {
         headers.flat_map(parse).find_map(|(scheme, parameters)| {
             let parameter = |name: &str| {
-                parameters
-                    .iter()
-                    .find(|(known, _)| known == name)
-                    .map(|(_, value)| value.clone())
+                let (_, value) = parameters.iter().find(|(known, _)| known == name)?;
+                Some(value.clone()).filter(|value| !value.is_empty())
             };
             match scheme.as_str() {
                 "basic" => Some(Self::Basic),
-                "bearer" => parameter("realm")
-                    .filter(|realm| !realm.is_empty())
-                    .map(|realm| {
-                        let service = parameter("service").filter(|service| !service.is_empty());
-                        Self::Bearer(Bearer { realm, service })
-                    }),
+                "bearer" => Some(Self::Bearer(Bearer {
+                    realm: parameter("realm")?,
+                    service: parameter("service"),
+                })),
                 _ => None,
             }
         })
@@ -110,7 +113,7 @@ mod tests {
 
     #[test]
     fn challenges_are_read_as_registries_in_the_field_write_them() {
-        let of = |headers: &[&str]| Challenge::of(headers.iter().copied());
+        let of = |headers: &[&str]| Challenge::first(headers.iter().copied());
         let hub = r#"Bearer realm="https://auth.docker.io/token",service="registry.docker.io",scope="repository:a/b:pull,push""#;
         assert_eq!(
             of(&[hub]),
@@ -155,7 +158,7 @@ mod tests {
             "Bearer realm=\"\"",
             "realm=\"x\"",
         ] {
-            assert_eq!(Challenge::of([header].into_iter()), None, "{header}");
+            assert_eq!(Challenge::first([header].into_iter()), None, "{header}");
         }
     }
 }

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use super::challenge::Challenge;
-use super::{Question, Verdict, basic, shown};
+use super::{Question, Report};
 use crate::credential::Redacted;
-use crate::http::Http;
+use crate::http::{Http, basic, bearer};
 
 /// The header for requests about one repository.
 pub(crate) struct Pass {
@@ -18,26 +18,24 @@ pub(crate) struct Pass {
 }
 
 impl Question<'_> {
-    /// Finds out how to log in to the registry, and does so. Fails with the verdict.
-    pub(crate) async fn pass(&self, http: Http) -> Result<Pass, Verdict> {
+    /// Finds out how to log in to the registry, and does so. Fails with a report of why not.
+    pub(crate) async fn pass(&self, http: Http) -> Result<Pass, Report> {
         let (registry, asks) = self.reach(http).await?;
         let base = registry.base.clone();
-        let (shown, life) = if asks.status == 401 {
-            match Challenge::of(asks.headers("www-authenticate")) {
-                None => return Err(Verdict::NoChallenge),
-                Some(Challenge::Basic) => {
-                    let pair = self.credential;
-                    let pair = pair.map(|pair| basic(pair.username(), pair.secret()));
-                    (pair, None)
+        let (mut shown, mut life) = (None, None);
+        if asks.status == 401 {
+            match Challenge::of(&asks)? {
+                Challenge::Basic => {
+                    shown = self
+                        .credential
+                        .map(|pair| basic(pair.username(), pair.secret()));
                 }
-                Some(Challenge::Bearer(bearer)) => match self.token(&registry, &bearer).await? {
-                    Ok(given) => (Some(shown(&given.token)), Some(given.life)),
-                    Err(report) => return Err(report.verdict),
-                },
+                Challenge::Bearer(realm) => {
+                    let given = self.token(&registry, &realm).await?;
+                    (shown, life) = (Some(bearer(&given.token)), Some(given.life));
+                }
             }
-        } else {
-            (None, None)
-        };
+        }
         Ok(Pass { base, shown, life })
     }
 }

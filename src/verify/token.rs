@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use super::challenge::Bearer;
 use crate::credential::{Credential, Redacted};
-use crate::http::{Request, Response};
+use crate::http::{Request, Response, percent_encoded};
 use crate::json::{self, Loose};
 use crate::jwt;
 
@@ -19,34 +19,29 @@ pub(super) fn request(
     scope: Option<&str>,
     credential: Option<&Credential>,
 ) -> Request {
-    if let Some(credential) =
-        credential.filter(|credential| credential.username() == IDENTITY_TOKEN)
+    let service = bearer.service.as_deref();
+    if let Some(credential) = credential
+        && credential.username() == IDENTITY_TOKEN
     {
         let mut form: Vec<(&'static str, Redacted)> = vec![
             ("grant_type", "refresh_token".into()),
             ("client_id", CLIENT.into()),
-            (
-                "service",
-                bearer.service.as_deref().unwrap_or_default().into(),
-            ),
+            ("service", service.unwrap_or_default().into()),
             ("refresh_token", credential.secret().clone()),
         ];
         form.extend(scope.map(|scope| ("scope", scope.into())));
         return Request::post(bearer.realm.clone()).form(form);
     }
     let mut url = bearer.realm.clone();
-    for (name, value) in [("service", bearer.service.as_deref()), ("scope", scope)] {
+    for (name, value) in [("service", service), ("scope", scope)] {
         if let Some(value) = value {
             url.push(if url.contains('?') { '&' } else { '?' });
-            _ = write!(url, "{name}={}", escape(value));
+            _ = write!(url, "{name}={}", percent_encoded(value, b":/"));
         }
     }
     let request = Request::get(url);
     match credential {
-        Some(credential) => request.header(
-            "authorization",
-            super::basic(credential.username(), credential.secret()),
-        ),
+        Some(credential) => request.basic(credential.username(), credential.secret()),
         None => request,
     }
 }
@@ -84,14 +79,10 @@ pub(super) fn says_pull(token: &Redacted, repository: &str) -> bool {
     let access = jwt::claims::<Claims>(token).and_then(|claims| claims.access.take());
     let mut access = access.unwrap_or_default().into_iter();
     access.any(|access| {
-        let Access {
-            kind,
-            name,
-            actions,
-        } = access.take().unwrap_or_default();
-        let mut actions = actions.take().unwrap_or_default().into_iter();
-        kind == Loose::Is("repository".to_owned())
-            && name == Loose::Is(repository.to_owned())
+        let access = access.take().unwrap_or_default();
+        let mut actions = access.actions.take().unwrap_or_default().into_iter();
+        access.kind == Loose::Is("repository".to_owned())
+            && access.name == Loose::Is(repository.to_owned())
             && actions
                 .any(|action| matches!(action, Loose::Is(word) if word == "pull" || word == "*"))
     })
@@ -111,20 +102,6 @@ struct Access {
     kind: Loose<String>,
     name: Loose<String>,
     actions: Loose<Vec<Loose<String>>>,
-}
-
-/// Percent-encodes a query's value.
-fn escape(text: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~:/".contains(&byte);
-    text.bytes()
-        .map(|byte| {
-            if plain(byte) {
-                char::from(byte).to_string()
-            } else {
-                format!("%{byte:02X}")
-            }
-        })
-        .collect()
 }
 
 /// How long a token without an expiry is valid (<https://distribution.github.io/distribution/spec/auth/token/>).

@@ -1,5 +1,6 @@
 //! Requests to a registry. Follows redirects like clients do, but never sends the credential to another host.
 
+use super::Verdict;
 use crate::credential::Redacted;
 use crate::host::{Host, ImageRef};
 use crate::http::{Cleartext, Http, HttpError, Kind, Request, Response};
@@ -14,18 +15,6 @@ pub(super) struct Registry<'a> {
     pub(super) base: String,
 }
 
-/// Why a request has no answer: a failure, or redirects that can't be followed.
-pub(super) enum Unanswered {
-    NoAnswer(HttpError),
-    Redirected,
-}
-
-impl From<HttpError> for Unanswered {
-    fn from(fault: HttpError) -> Self {
-        Self::NoAnswer(fault)
-    }
-}
-
 impl<'a> Registry<'a> {
     /// Reaches the registry, and returns it with its first answer: over `https`, or over `http` if it is on this node
     /// and does not support TLS.
@@ -33,7 +22,7 @@ impl<'a> Registry<'a> {
         http: Http,
         image: &'a ImageRef,
         log: &'a Log,
-    ) -> Result<(Self, Response), Unanswered> {
+    ) -> Result<(Self, Response), Verdict> {
         let host = if image.host.is_docker_hub() {
             Host::DOCKER_HUB_REGISTRY
         } else {
@@ -46,7 +35,7 @@ impl<'a> Registry<'a> {
             base: format!("https://{host}"),
         };
         let fault = match registry.ping(None).await {
-            Err(Unanswered::NoAnswer(fault))
+            Err(Verdict::NoAnswer(fault))
                 if Cleartext::Loopback.allows(image.host.name()) && speaks_no_tls(&fault) =>
             {
                 fault
@@ -57,29 +46,20 @@ impl<'a> Registry<'a> {
         match registry.ping(None).await {
             Ok(answer) => Ok((registry, answer)),
             // If the server answers without TLS, that answer is reported.
-            Err(Unanswered::NoAnswer(plain)) => {
-                Err(Unanswered::NoAnswer(if fault.kind() == Kind::Tls {
-                    plain
-                } else {
-                    fault
-                }))
-            }
+            Err(Verdict::NoAnswer(_)) if fault.kind() != Kind::Tls => Err(fault.into()),
             Err(other) => Err(other),
         }
     }
 
     /// Requests `/v2/`, where a credential is accepted or refused regardless of its permissions.
-    pub(super) async fn ping(&self, login: Option<&Redacted>) -> Result<Response, Unanswered> {
+    pub(super) async fn ping(&self, login: Option<&Redacted>) -> Result<Response, Verdict> {
         self.ask(Request::get, "/v2/", login).await
     }
 
     /// Requests the image's manifest; an unsuccessful answer has a body with the reason.
-    pub(super) async fn manifest(&self, login: Option<&Redacted>) -> Result<Response, Unanswered> {
-        let path = format!(
-            "/v2/{}/manifests/{}",
-            self.image.repository,
-            reference(self.image)
-        );
+    pub(super) async fn manifest(&self, login: Option<&Redacted>) -> Result<Response, Verdict> {
+        let (repository, reference) = (&self.image.repository, reference(self.image));
+        let path = format!("/v2/{repository}/manifests/{reference}");
         let answer = self.ask(Request::head, &path, login).await?;
         // Some registries don't support HEAD here.
         if matches!(answer.status, 405 | 501) {
@@ -90,20 +70,13 @@ impl<'a> Registry<'a> {
     }
 
     /// Requests the repository's list of tags, to see whether it exists.
-    pub(super) async fn repository(
-        &self,
-        login: Option<&Redacted>,
-    ) -> Result<Response, Unanswered> {
-        self.ask(
-            Request::get,
-            &format!("/v2/{}/tags/list?n=1", self.image.repository),
-            login,
-        )
-        .await
+    pub(super) async fn repository(&self, login: Option<&Redacted>) -> Result<Response, Verdict> {
+        let path = format!("/v2/{}/tags/list?n=1", self.image.repository);
+        self.ask(Request::get, &path, login).await
     }
 
     /// Sends a request to the token server, without following redirects.
-    pub(super) async fn token(&self, request: Request) -> Result<Response, Unanswered> {
+    pub(super) async fn token(&self, request: Request) -> Result<Response, Verdict> {
         self.send("token server", &request).await
     }
 
@@ -112,7 +85,7 @@ impl<'a> Registry<'a> {
         request: fn(String) -> Request,
         path: &str,
         login: Option<&Redacted>,
-    ) -> Result<Response, Unanswered> {
+    ) -> Result<Response, Verdict> {
         let mut url = format!("{}{path}", self.base);
         for _ in 0..=MAX_REDIRECTS {
             let mut request = request(url.clone()).header("accept", MANIFESTS);
@@ -126,12 +99,12 @@ impl<'a> Registry<'a> {
             url = answer
                 .header("location")
                 .and_then(|to| target(&url, to))
-                .ok_or(Unanswered::Redirected)?;
+                .ok_or(Verdict::Redirected)?;
         }
-        Err(Unanswered::Redirected)
+        Err(Verdict::Redirected)
     }
 
-    async fn send(&self, who: &str, request: &Request) -> Result<Response, Unanswered> {
+    async fn send(&self, who: &str, request: &Request) -> Result<Response, Verdict> {
         let step = self.log.step();
         let answer = self.http.send(request).await;
         let said = answer
@@ -147,13 +120,10 @@ impl<'a> Registry<'a> {
 
 /// The tag or digest of an image, with the default tag.
 pub(super) fn reference(image: &ImageRef) -> &str {
-    let (tag, digest) = image
-        .suffix
-        .split_once('@')
-        .map_or((image.suffix.as_str(), None), |(tag, digest)| {
-            (tag, Some(digest))
-        });
-    digest.or_else(|| tag.strip_prefix(':')).unwrap_or("latest")
+    match image.suffix.split_once('@') {
+        Some((_, digest)) => digest,
+        None => image.suffix.strip_prefix(':').unwrap_or("latest"),
+    }
 }
 
 /// Whether a status is a redirect.

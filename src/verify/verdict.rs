@@ -97,14 +97,20 @@ pub enum Verdict {
     NoAnswer(HttpError),
 }
 
-impl Report {
-    /// A report without a login.
-    pub fn early(verdict: Verdict) -> Self {
+/// A report without a login.
+impl From<Verdict> for Report {
+    fn from(verdict: Verdict) -> Self {
         Self {
             login: None,
             taken: None,
             verdict,
         }
+    }
+}
+
+impl From<HttpError> for Verdict {
+    fn from(fault: HttpError) -> Self {
+        Self::NoAnswer(fault)
     }
 }
 

@@ -24,20 +24,20 @@ use strict::{after, is_action, is_principal, word};
 pub(super) use transport::late;
 use transport::{throttled, transport};
 
-/// Who makes a call, and to which API.
+/// A call: to which API, by which way, and who makes it.
 #[derive(Clone, Copy)]
 pub(super) struct Call<'a> {
     pub(super) api: &'a Api,
+    pub(super) wire: &'a Wire,
     pub(super) who: Who,
 }
 
 /// Whose credentials are used, which decides the fix.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Who {
-    Secret {
-        /// The access key id belongs to a session, and the session token is missing.
-        temporary_without_token: bool,
-    },
+    Secret,
+    /// A secret whose access key id belongs to a session, and the session token is missing.
+    SecretWithoutToken,
     Node,
     /// A pod's service account.
     Pod,
@@ -53,43 +53,41 @@ pub(super) struct Action {
 
 impl Call<'_> {
     /// The error for a failed call.
-    pub(super) fn failed<E>(
+    pub(super) fn failed<E: ProvideErrorMetadata>(
         &self,
         action: Action,
         error: &SdkError<E, HttpResponse>,
-        wire: &Wire,
-    ) -> Error
-    where
-        E: ProvideErrorMetadata,
-    {
+    ) -> Error {
         if matches!(error, SdkError::TimeoutError(_)) {
-            return late(wire);
+            return late(self.wire);
         }
         match error.code() {
             Some(code) => self
-                .refused(action, code, error.message().unwrap_or_default(), wire)
+                .refused(action, code, error.message().unwrap_or_default())
                 .answered(),
-            None => transport(action.service, self.api.region(), wire),
+            None => transport(action.service, &self.api.region, self.wire),
         }
     }
 
-    fn refused(&self, action: Action, code: &str, message: &str, wire: &Wire) -> Error {
+    fn refused(&self, action: Action, code: &str, message: &str) -> Error {
+        let (service, region) = (action.service, self.api.region.clone());
         // The JSON services' error codes end in `Exception`; STS's don't.
         let said = match code.strip_suffix("Exception").unwrap_or(code) {
             "AccessDenied" | "UnauthorizedAccess" => self.denied(action, message),
             "ExpiredToken" if action.name == WEB_IDENTITY.name => Said::TokenExpired(self.renew()),
             "ExpiredToken" => Said::SessionExpired(self.renew()),
-            "UnrecognizedClient" | "InvalidClientTokenId" => self.unknown_key(),
-            "InvalidSignature"
-            | "SignatureDoesNotMatch"
-            | "RequestTimeTooSkewed"
-            | "RequestExpired"
-                if code.starts_with("Request")
-                    || SKEW.iter().any(|words| message.contains(words)) =>
-            {
-                Said::Clock
+            "UnrecognizedClient" | "InvalidClientTokenId" => match self.who {
+                Who::SecretWithoutToken => Said::SessionKey,
+                _ => Said::UnknownKey(self.correct()),
+            },
+            "RequestTimeTooSkewed" | "RequestExpired" => Said::Clock,
+            "InvalidSignature" | "SignatureDoesNotMatch" => {
+                if SKEW.iter().any(|words| message.contains(words)) {
+                    Said::Clock
+                } else {
+                    Said::WrongKey(self.correct())
+                }
             }
-            "InvalidSignature" | "SignatureDoesNotMatch" => Said::WrongKey(self.correct()),
             "MissingAuthenticationToken" | "IncompleteSignature" => Said::Unsigned,
             "InvalidIdentityToken" | "IDPRejectedClaim" | "IDPCommunicationError" => {
                 Said::Untrusted
@@ -99,19 +97,16 @@ impl Call<'_> {
             | "Throttled"
             | "TooManyRequests"
             | "RequestLimitExceeded"
-            | "SlowDown" => {
-                return throttled(action.service, self.api.region(), wire);
-            }
-            _ => match wire.last().outcome {
+            | "SlowDown" => return throttled(service, &region, self.wire),
+            _ => match self.wire.last().outcome {
                 Outcome::Answered { status, .. }
                     if !(400..500).contains(&status) || status == 429 =>
                 {
-                    return transport(action.service, self.api.region(), wire);
+                    return transport(service, &region, self.wire);
                 }
                 _ => Said::No(word(code).to_owned()),
             },
         };
-        let (service, region) = (action.service, self.api.region().to_owned());
         Refused {
             service,
             region,
@@ -137,18 +132,9 @@ impl Call<'_> {
         }
     }
 
-    fn unknown_key(&self) -> Said {
-        match self.who {
-            Who::Secret {
-                temporary_without_token: true,
-            } => Said::SessionKey,
-            _ => Said::UnknownKey(self.correct()),
-        }
-    }
-
     fn correct(&self) -> &'static str {
         match self.who {
-            Who::Secret { .. } => "correct the keys in the secret",
+            Who::Secret | Who::SecretWithoutToken => "correct the keys in the secret",
             Who::Node => "correct the node's own AWS credentials",
             Who::Pod => "check what answers instead of STS",
         }
@@ -156,7 +142,7 @@ impl Call<'_> {
 
     fn renew(&self) -> &'static str {
         match self.who {
-            Who::Secret { .. } => {
+            Who::Secret | Who::SecretWithoutToken => {
                 "store fresh keys in the secret, or lasting ones with AWS_ROLE_ARN"
             }
             Who::Node => {
@@ -217,16 +203,13 @@ mod tests {
         let metadata = ErrorMetadata::builder().code(code).message(message).build();
         let response = HttpResponse::new(400.try_into().unwrap(), SdkBody::empty());
         let error = SdkError::service_error(AssumeRoleError::generic(metadata), response);
-        Call { api: &api, who }
-            .failed(action, &error, &Wire::new(Instant::now(), None).unwrap())
-            .to_string()
+        let (api, wire) = (&api, &Wire::new(Instant::now(), None).unwrap());
+        Call { api, wire, who }.failed(action, &error).to_string()
     }
 
     #[test]
     fn each_refusal_says_what_happened_and_what_to_do() {
-        let secret = Who::Secret {
-            temporary_without_token: false,
-        };
+        let secret = Who::Secret;
         let denial = "User: arn:aws:iam::123456789012:user/t is not authorized to perform: ecr:GetAuthorizationToken on \
                       resource: * with an explicit deny in a service control policy";
         let table = [
@@ -281,9 +264,7 @@ mod tests {
                 "does not know the access key id",
             ),
             (
-                Who::Secret {
-                    temporary_without_token: true,
-                },
+                Who::SecretWithoutToken,
                 ASSUME,
                 "InvalidClientTokenId",
                 "hunter2",

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
-use aws_config::profile::{Profile as Section, ProfileFileLoadError, ProfileSet};
+use aws_config::profile::{ProfileFileLoadError, ProfileSet};
 use aws_runtime::env_config::file::EnvConfigFiles;
 use aws_types::os_shim_internal::{Env, Fs};
 use zeroize::Zeroizing;
@@ -27,8 +27,9 @@ pub(super) struct Files<'n> {
     pub(super) node: &'n Node,
     pub(super) name: String,
     pub(super) by: ChosenBy,
-    texts: EnvConfigFiles,
-    sections: ProfileSet,
+    /// The contents of the files for the SDK, so that it opens none itself.
+    pub(super) texts: EnvConfigFiles,
+    pub(super) sections: ProfileSet,
     places: Vec<PathBuf>,
 }
 
@@ -60,20 +61,6 @@ impl<'n> Files<'n> {
             sections,
             places,
         })
-    }
-
-    /// The contents of the files for the SDK, so that it opens none itself.
-    pub(super) fn texts(&self) -> EnvConfigFiles {
-        self.texts.clone()
-    }
-
-    pub(super) fn profile(&self, name: &str) -> Option<&Section> {
-        self.sections.get_profile(name)
-    }
-
-    /// A value of an `[sso-session NAME]`.
-    pub(super) fn of_session(&self, name: &str, key: &str) -> Option<&str> {
-        self.sections.sso_session(name)?.get(key)
     }
 
     /// Whether it is an error if the profile is missing. As in the SDK and the CLI, naming a missing `default` isn't.
@@ -139,26 +126,18 @@ pub(super) fn read(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, Error> {
 
 /// Reads a token from a file; `name` is the setting that names the file.
 pub(super) fn token(name: &str, path: &Path) -> Result<Redacted, Error> {
-    let named = || (name.to_owned(), path.to_owned());
-    let Some(text) = read_text(path)? else {
-        let (name, path) = named();
-        return Err(AwsError::NoTokenFile { name, path }.into());
-    };
-    Some(text.trim())
-        .filter(|text| !text.is_empty())
-        .map(Redacted::from)
-        .ok_or_else(|| {
-            let (name, path) = named();
-            AwsError::EmptyTokenFile { name, path }.into()
-        })
-}
-
-fn read_text(path: &Path) -> Result<Option<Zeroizing<String>>, Error> {
-    let Some(bytes) = read(path)? else {
-        return Ok(None);
-    };
-    let text = std::str::from_utf8(&bytes).map_err(|_| AwsError::NotUtf8(path.to_owned()))?;
-    Ok(Some(Zeroizing::new(text.to_owned())))
+    let bytes = read(path)?;
+    let text = bytes.as_deref().map(|bytes| std::str::from_utf8(bytes));
+    let text = text.transpose();
+    let text = text.map_err(|_| AwsError::NotUtf8(path.to_owned()))?;
+    let token = text.map(str::trim).filter(|text| !text.is_empty());
+    token.map(Redacted::from).ok_or_else(|| {
+        let (name, path) = (name.to_owned(), path.to_owned());
+        match text {
+            None => AwsError::NoTokenFile { name, path }.into(),
+            Some(_) => AwsError::EmptyTokenFile { name, path }.into(),
+        }
+    })
 }
 
 fn parsed(texts: &EnvConfigFiles, name: &str) -> Result<ProfileSet, Option<ProfileFileLoadError>> {

@@ -24,7 +24,9 @@ pub(super) struct PrivateRegistry {
     /// 12 digits: the registry's id.
     pub(super) account: String,
     pub(super) region: String,
-    pub(super) partition: Partition,
+    /// The partition, one of AWS's separate clouds, by its word in ARNs. `GovCloud` shares the commercial cloud's suffix
+    /// and counts as a part of it.
+    pub(super) partition: &'static str,
     pub(super) fips: bool,
     pub(super) dual_stack: bool,
 }
@@ -70,71 +72,52 @@ impl PrivateRegistry {
     /// Whether the region belongs to this partition. The SDK derives the endpoint from the region alone, so a region of
     /// another partition would send the keys to a different cloud than the host's.
     pub(super) fn has_region_of_its_partition(&self) -> bool {
-        Partition::of_region(&self.region) == self.partition
+        partition(&self.region) == self.partition
     }
 }
 
-/// AWS's separate clouds, distinguished by DNS suffix. `GovCloud` shares the commercial cloud's suffix.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Partition {
-    Aws,
-    China,
-    EuropeanSovereign,
-    Iso,
-    IsoB,
-    IsoE,
-    IsoF,
-}
-
-impl Partition {
-    fn of_region(region: &str) -> Self {
-        let known = PREFIXES
-            .iter()
-            .find(|(prefix, _)| region.starts_with(prefix));
-        known.map_or(Self::Aws, |(_, partition)| *partition)
-    }
+fn partition(region: &str) -> &'static str {
+    let known = PREFIXES
+        .iter()
+        .find(|(prefix, _)| region.starts_with(prefix));
+    known.map_or("aws", |(_, partition)| partition)
 }
 
 /// The word in an ARN for the partition of a region
 /// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference-arns.html>).
 pub(super) fn arn_partition(region: &str) -> &'static str {
-    match Partition::of_region(region) {
-        Partition::Aws if region.starts_with("us-gov-") => "aws-us-gov",
-        Partition::Aws => "aws",
-        Partition::China => "aws-cn",
-        Partition::EuropeanSovereign => "aws-eusc",
-        Partition::Iso => "aws-iso",
-        Partition::IsoB => "aws-iso-b",
-        Partition::IsoE => "aws-iso-e",
-        Partition::IsoF => "aws-iso-f",
+    if region.starts_with("us-gov-") {
+        "aws-us-gov"
+    } else {
+        partition(region)
     }
 }
 
 /// The prefixes of each partition's regions, from the SDKs' `partitions.json`. All other regions are commercial.
-const PREFIXES: [(&str, Partition); 6] = [
-    ("cn-", Partition::China),
-    ("eusc-", Partition::EuropeanSovereign),
-    ("us-iso-", Partition::Iso),
-    ("us-isob-", Partition::IsoB),
-    ("eu-isoe-", Partition::IsoE),
-    ("us-isof-", Partition::IsoF),
+const PREFIXES: [(&str, &str); 6] = [
+    ("cn-", "aws-cn"),
+    ("eusc-", "aws-eusc"),
+    ("us-iso-", "aws-iso"),
+    ("us-isob-", "aws-iso-b"),
+    ("eu-isoe-", "aws-iso-e"),
+    ("us-isof-", "aws-iso-f"),
 ];
 
 /// The forms of a private registry's host, `ACCOUNT.service.REGION.suffix`. A FIPS host's service ends in `-fips`, a
 /// dual-stack host's suffix begins with `on.`.
-const FORMS: [(&str, &str, Partition); 12] = [
-    ("dkr.ecr", "amazonaws.com", Partition::Aws),
-    ("dkr.ecr-fips", "amazonaws.com", Partition::Aws),
-    ("dkr-ecr", "on.aws", Partition::Aws),
-    ("dkr-ecr-fips", "on.aws", Partition::Aws),
-    ("dkr.ecr", "amazonaws.com.cn", Partition::China),
-    ("dkr.ecr", "on.amazonwebservices.com.cn", Partition::China),
-    ("dkr-ecr", "on.amazonwebservices.com.cn", Partition::China),
-    ("dkr.ecr", "amazonaws.eu", Partition::EuropeanSovereign),
-    ("dkr.ecr", "c2s.ic.gov", Partition::Iso),
-    ("dkr.ecr", "sc2s.sgov.gov", Partition::IsoB),
-    ("dkr.ecr", "cloud.adc-e.uk", Partition::IsoE),
-    ("dkr.ecr", "csp.hci.ic.gov", Partition::IsoF),
+const FORMS: [(&str, &str, &str); 12] = [
+    ("dkr.ecr", "amazonaws.com", "aws"),
+    ("dkr.ecr-fips", "amazonaws.com", "aws"),
+    ("dkr-ecr", "on.aws", "aws"),
+    ("dkr-ecr-fips", "on.aws", "aws"),
+    ("dkr.ecr", "amazonaws.com.cn", "aws-cn"),
+    ("dkr.ecr", "on.amazonwebservices.com.cn", "aws-cn"),
+    ("dkr-ecr", "on.amazonwebservices.com.cn", "aws-cn"),
+    ("dkr.ecr", "amazonaws.eu", "aws-eusc"),
+    ("dkr.ecr", "c2s.ic.gov", "aws-iso"),
+    ("dkr.ecr", "sc2s.sgov.gov", "aws-iso-b"),
+    ("dkr.ecr", "cloud.adc-e.uk", "aws-iso-e"),
+    ("dkr.ecr", "csp.hci.ic.gov", "aws-iso-f"),
 ];
 
 #[cfg(test)]
@@ -231,49 +214,49 @@ mod tests {
             (
                 "123456789012.dkr.ecr.us-east-1.amazonaws.com",
                 "us-east-1",
-                Partition::Aws,
+                "aws",
                 false,
                 false,
             ),
             (
                 "123456789012.dkr.ecr-fips.us-gov-west-1.amazonaws.com",
                 "us-gov-west-1",
-                Partition::Aws,
+                "aws",
                 true,
                 false,
             ),
             (
                 "123456789012.dkr-ecr.us-west-2.on.aws",
                 "us-west-2",
-                Partition::Aws,
+                "aws",
                 false,
                 true,
             ),
             (
                 "123456789012.dkr-ecr-fips.us-west-2.on.aws",
                 "us-west-2",
-                Partition::Aws,
+                "aws",
                 true,
                 true,
             ),
             (
                 "123456789012.dkr.ecr.cn-north-1.amazonaws.com.cn",
                 "cn-north-1",
-                Partition::China,
+                "aws-cn",
                 false,
                 false,
             ),
             (
                 "123456789012.dkr.ecr.cn-north-1.on.amazonwebservices.com.cn",
                 "cn-north-1",
-                Partition::China,
+                "aws-cn",
                 false,
                 true,
             ),
             (
                 "123456789012.dkr.ecr.us-isob-east-1.sc2s.sgov.gov",
                 "us-isob-east-1",
-                Partition::IsoB,
+                "aws-iso-b",
                 false,
                 false,
             ),

@@ -28,41 +28,42 @@ use crate::error::Error;
 use crate::service_account::ServiceAccount;
 
 /// Client configuration with only a secret's keys: no variables, files or metadata service.
-pub(super) async fn of_secret(
+pub(super) async fn of_secret<'a>(
     keys: TenantKeys,
-    api: &Api,
-    wire: &Wire,
-) -> Result<(SdkConfig, Who), Error> {
-    let who = Who::Secret {
-        temporary_without_token: is_temporary(&keys.credentials),
+    api: &'a Api,
+    wire: &'a Wire,
+) -> Result<(SdkConfig, Call<'a>), Error> {
+    let who = if is_temporary(&keys.credentials) {
+        Who::SecretWithoutToken
+    } else {
+        Who::Secret
     };
+    let call = Call { api, wire, who };
     let config = with(bare(api, wire), keys.credentials);
-    assume(config, keys.role, Call { api, who }, wire)
-        .await
-        .map(|config| (config, who))
+    Ok((assume(config, keys.role, call).await?, call))
 }
 
 /// Client configuration with the session of a role that trusts a pod's service account. Nothing of the node's is read.
-pub(super) async fn of_pod(
+pub(super) async fn of_pod<'a>(
     account: &ServiceAccount,
-    api: &Api,
-    wire: &Wire,
-) -> Result<(SdkConfig, Who), Error> {
-    let (config, call) = (bare(api, wire), Call { api, who: Who::Pod });
-    let role = role_of_pod(account, arn_partition(api.region()))?;
-    let session =
-        by_web_identity(&config, (role, SESSION_NAME), account.token(), call, wire).await?;
-    Ok((with(config, session), Who::Pod))
+    api: &'a Api,
+    wire: &'a Wire,
+) -> Result<(SdkConfig, Call<'a>), Error> {
+    let who = Who::Pod;
+    let (config, call) = (bare(api, wire), Call { api, wire, who });
+    let role = role_of_pod(account, arn_partition(&api.region))?;
+    let session = by_web_identity(&config, (role, SESSION_NAME), account.token(), call).await?;
+    Ok((with(config, session), call))
 }
 
 /// Client configuration for the registry's region and endpoint: no variables, files or metadata service.
 fn bare(api: &Api, wire: &Wire) -> SdkConfig {
     SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())
-        .region(Region::new(api.region().to_owned()))
+        .region(Region::new(api.region.clone()))
         .use_fips(api.fips)
         .use_dual_stack(api.dual_stack)
-        .http_client(wire.client())
+        .http_client(wire.clone())
         .retry_config(Wire::retries())
         .timeout_config(wire.timeouts())
         .build()
@@ -76,32 +77,25 @@ fn with(config: SdkConfig, credentials: Credentials) -> SdkConfig {
 }
 
 /// Client configuration with the node's identity, as the operator set it up.
-pub(super) async fn of_node(
+pub(super) async fn of_node<'a>(
     login: &Login<'_>,
-    api: &Api,
-    wire: &Wire,
-) -> Result<(SdkConfig, Who), Error> {
-    let (settings, call) = (
-        login.settings,
-        Call {
-            api,
-            who: Who::Node,
-        },
-    );
+    api: &'a Api,
+    wire: &'a Wire,
+) -> Result<(SdkConfig, Call<'a>), Error> {
+    let (settings, who) = (login.settings, Who::Node);
+    let call = Call { api, wire, who };
     let role = Role::of_settings(
         settings.role_arn.as_deref(),
         settings.external_id.as_deref(),
     )?;
-    let Some(Identity { source, files }) = Identity::of(login.node, settings.profile.as_deref())?
-    else {
-        return Err(NodeError::Gone.into());
-    };
+    let found = Identity::of(login.node, settings.profile.as_deref())?;
+    let Identity { source, files } = found.ok_or(NodeError::Gone)?;
     let mut loader = aws_config::defaults(BehaviorVersion::latest())
-        .region(Region::new(api.region().to_owned()))
-        .http_client(wire.client())
+        .region(Region::new(api.region.clone()))
+        .http_client(wire.clone())
         .retry_config(Wire::retries())
         .timeout_config(wire.timeouts())
-        .profile_files(files.texts())
+        .profile_files(files.texts.clone())
         .profile_name(&files.name)
         .no_credentials();
     // Not set to false, so that for an ordinary host the node's AWS_USE_FIPS_ENDPOINT decides.
@@ -120,15 +114,16 @@ pub(super) async fn of_node(
             token,
         }) => {
             let name = session_name.as_deref().unwrap_or(SESSION_NAME);
-            by_web_identity(&config, (role, name), token, call, wire).await?
+            by_web_identity(&config, (role, name), token, call).await?
         }
-        source => provided(source, &files, &config, wire)
-            .await
-            .map_err(|error| no_credentials(&error, source, &files.name, api, wire))?,
+        source => {
+            let is_instance = matches!(source, Source::Instance { .. });
+            provided(source, &files, &config, wire)
+                .await
+                .map_err(|error| no_credentials(&error, is_instance, &files.name, call))?
+        }
     };
-    assume(with(config, credentials), role, call, wire)
-        .await
-        .map(|config| (config, Who::Node))
+    Ok((assume(with(config, credentials), role, call).await?, call))
 }
 
 /// The credentials from the SDK's provider for this source.
@@ -143,7 +138,7 @@ async fn provided(
         .with_behavior_version(Some(BehaviorVersion::latest()))
         .with_use_fips(config.use_fips())
         .with_use_dual_stack(config.use_dual_stack())
-        .with_http_client(wire.client())
+        .with_http_client(wire.clone())
         .with_retry_config(Wire::retries())
         .with_timeout_config(wire.timeouts());
     let instance = || {
@@ -164,7 +159,7 @@ async fn provided(
         Source::Profile(_) => {
             let profile = ProfileFileCredentialsProvider::builder()
                 .configure(&provider)
-                .profile_files(files.texts())
+                .profile_files(files.texts.clone())
                 .profile_name(&files.name)
                 .with_custom_provider("Ec2InstanceMetadata", instance()?);
             profile.build().provide_credentials().await
@@ -178,7 +173,7 @@ pub(super) async fn instance_role(login: &Login<'_>, wire: &Wire) -> Result<Stri
     let files = Files::read(login.node, login.settings.profile.as_deref())?;
     let provider = ProviderConfig::without_region()
         .with_behavior_version(Some(BehaviorVersion::latest()))
-        .with_http_client(wire.client());
+        .with_http_client(wire.clone());
     let client = metadata(&provider, files.metadata()).map_err(|_| NodeError::WrongAddress)?;
     let answer = client
         .get("/latest/meta-data/iam/security-credentials/")
@@ -207,42 +202,36 @@ async fn by_web_identity(
     (role, session_name): (&str, &str),
     token: &Redacted,
     call: Call<'_>,
-    wire: &Wire,
 ) -> Result<Credentials, Error> {
-    let answer = sts(config, wire)
+    let answer = sts(config, call.wire)
         .assume_role_with_web_identity()
         .role_arn(role)
         .role_session_name(session_name)
         .web_identity_token(token.expose())
         .send()
         .await
-        .map_err(|error| call.failed(WEB_IDENTITY, &error, wire))?;
+        .map_err(|error| call.failed(WEB_IDENTITY, &error))?;
     session(answer.credentials)
 }
 
 /// If there is a role, the same configuration with the role's session, from STS in the registry's region.
-async fn assume(
-    config: SdkConfig,
-    role: Option<Role>,
-    call: Call<'_>,
-    wire: &Wire,
-) -> Result<SdkConfig, Error> {
+async fn assume(config: SdkConfig, role: Option<Role>, call: Call<'_>) -> Result<SdkConfig, Error> {
     let Some(role) = role else { return Ok(config) };
-    let answer = sts(&config, wire)
+    let answer = sts(&config, call.wire)
         .assume_role()
         .role_arn(role.arn)
         .set_external_id(role.external_id)
         .role_session_name(SESSION_NAME)
         .send()
         .await
-        .map_err(|error| call.failed(ASSUME, &error, wire))?;
+        .map_err(|error| call.failed(ASSUME, &error))?;
     let session = session(answer.credentials)?;
     Ok(with(config, session))
 }
 
 fn sts(config: &SdkConfig, wire: &Wire) -> aws_sdk_sts::Client {
     let builder = aws_sdk_sts::config::Builder::from(config)
-        .retry_classifier(wire.retry_after())
+        .retry_classifier(wire.clone())
         .timeout_config(wire.timeouts());
     aws_sdk_sts::Client::from_conf(builder.build())
 }

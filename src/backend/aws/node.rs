@@ -7,11 +7,11 @@
 
 use aws_credential_types::Credentials;
 
+use super::environment::{CONTAINER, keys, of_container, of_keys};
 use super::files::{Files, text, token};
-use super::profile::Profile;
-use super::role::is_key_id;
+use super::profile;
 use crate::backend::Whose;
-use crate::backend::whose::{Bearer, digest};
+use crate::backend::whose::Bearer;
 use crate::config::Node;
 use crate::credential::Redacted;
 use crate::error::Error;
@@ -27,8 +27,8 @@ pub(super) struct Identity<'n> {
 pub(super) enum Source {
     /// Keys in the environment.
     Keys(Credentials),
-    /// A profile of the shared files.
-    Profile(Profile),
+    /// A profile of the shared files, and the identity that it leads to.
+    Profile(Whose),
     /// Another issuer's token that a role trusts.
     WebIdentity(WebIdentity),
     /// A container's agent: ECS or EKS Pod Identity.
@@ -50,7 +50,7 @@ impl<'n> Identity<'n> {
     pub(super) fn of(node: &'n Node, rule: Option<&str>) -> Result<Option<Self>, Error> {
         let files = Files::read(node, rule)?;
         let source = match rule {
-            Some(_) => Profile::chosen(&files)?.map(Source::Profile),
+            Some(_) => profile::chosen(&files)?.map(Source::Profile),
             None => Source::of_chain(&files)?,
         };
         Ok(source.map(|source| Self { source, files }))
@@ -63,19 +63,15 @@ impl Source {
         if let Some(keys) = keys(node) {
             return Ok(Some(Self::Keys(keys)));
         }
-        if let Some(profile) = Profile::chosen(files)? {
-            return Ok(Some(Self::Profile(profile)));
+        if let Some(whose) = profile::chosen(files)? {
+            return Ok(Some(Self::Profile(whose)));
         }
         if let Some(role) = text(node, "AWS_ROLE_ARN")
             && let Some(file) = node.file(TOKEN_FILE)?
         {
-            let (role, session_name) = (
-                role.to_owned(),
-                text(node, "AWS_ROLE_SESSION_NAME").map(str::to_owned),
-            );
             return Ok(Some(Self::WebIdentity(WebIdentity {
-                role,
-                session_name,
+                role: role.to_owned(),
+                session_name: text(node, "AWS_ROLE_SESSION_NAME").map(str::to_owned),
                 token: token(TOKEN_FILE, &file)?,
             })));
         }
@@ -93,7 +89,7 @@ impl Source {
     fn whose(&self, node: &Node) -> Result<Whose, Error> {
         Ok(match self {
             Self::Keys(keys) => Whose::Known(of_keys(keys)),
-            Self::Profile(profile) => profile.whose(),
+            Self::Profile(whose) => whose.clone(),
             Self::WebIdentity(WebIdentity {
                 role,
                 session_name,
@@ -128,63 +124,6 @@ pub(super) fn whose(node: &Node, rule: Option<&str>) -> Result<Whose, Error> {
     }
 }
 
-/// The keys in the environment; `None` unless both are set.
-pub(super) fn keys(node: &Node) -> Option<Credentials> {
-    let id = text(node, "AWS_ACCESS_KEY_ID")?;
-    let secret = text(node, "AWS_SECRET_ACCESS_KEY").or_else(|| text(node, "SECRET_ACCESS_KEY"))?;
-    let session = text(node, "AWS_SESSION_TOKEN").map(|token| token.trim().to_owned());
-    Some(Credentials::new(id, secret, session, None, "environment"))
-}
-
-/// Includes the session token and the secret, so that a wrong secret is a different identity than the right one.
-pub(super) fn of_keys(keys: &Credentials) -> Scope {
-    let name = key_name(keys.access_key_id());
-    let secrets = [
-        keys.secret_access_key(),
-        keys.session_token().unwrap_or_default(),
-    ];
-    let digests = secrets.map(|secret| digest(secret.as_bytes()));
-    Scope::of(name, ["keys", keys.access_key_id()]).with(digests)
-}
-
-/// The access key id, which isn't a secret, if it looks like one: a secret may have been put in its place.
-pub(super) fn key_name(id: &str) -> String {
-    let upper = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit();
-    let is_shown = is_key_id(id) && id.len() <= 32 && id.bytes().all(upper);
-    if is_shown {
-        format!("key {id}")
-    } else {
-        "an access key".to_owned()
-    }
-}
-
-/// The scope of a container's agent: its address, which for ECS is the task's own, and the token sent to it. `None` for
-/// an agent at a full URL without a token, because it may answer for anyone.
-pub(super) fn of_container(node: &Node) -> Result<Option<Scope>, Error> {
-    let token = match node.file(CONTAINER_TOKEN_FILE)? {
-        Some(file) => Some(token(CONTAINER_TOKEN_FILE, &file)?),
-        None => node.get("AWS_CONTAINER_AUTHORIZATION_TOKEN").cloned(),
-    };
-    if token.is_none() && text(node, CONTAINER[0]).is_none() {
-        return Ok(None);
-    }
-    let [relative, full] = CONTAINER.map(|name| text(node, name).unwrap_or_default());
-    let bearer = token.as_ref().map(Bearer::of);
-    let name = match bearer.as_ref().and_then(|bearer| bearer.subject.as_ref()) {
-        Some(subject) => format!("the container's role, as {subject}"),
-        None => "the container's role".to_owned(),
-    };
-    let parts = bearer.map(|bearer| bearer.parts).unwrap_or_default();
-    Ok(Some(
-        Scope::of(name, ["container", relative, full]).with(parts),
-    ))
-}
-
 const NOBODY: &str = "this node has no AWS identity: AWS_ACCESS_KEY_ID is not set, no profile in ~/.aws has credentials, no \
                       web identity or container is named, and this is not an EC2 instance";
 const TOKEN_FILE: &str = "AWS_WEB_IDENTITY_TOKEN_FILE";
-const CONTAINER_TOKEN_FILE: &str = "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE";
-const CONTAINER: [&str; 2] = [
-    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
-    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
-];

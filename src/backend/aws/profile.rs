@@ -7,9 +7,9 @@ use aws_config::profile::Profile as Section;
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
+use super::environment::{key_name, keys, of_container, of_keys};
 use super::errors::{AwsError, ProfileFault};
 use super::files::{ChosenBy, Files, read, token};
-use super::node::{key_name, keys, of_container, of_keys};
 use crate::backend::Whose;
 use crate::backend::whose::{Bearer, digest};
 use crate::error::Error;
@@ -17,9 +17,25 @@ use crate::json::{self, Loose};
 use crate::seal::hex;
 use crate::token::{Scope, Unnamed, shown};
 
+/// The identity of the chosen profile; `None` if it has no credentials, and the default chain goes on to other sources.
+pub(super) fn chosen(files: &Files) -> Result<Option<Whose>, Error> {
+    if files.sections.get_profile(&files.name).is_none() {
+        return if files.must_have_profile() {
+            Err(files.missing(&files.name, None))
+        } else {
+            Ok(None)
+        };
+    }
+    let found = Profile::default().follow(files)?;
+    if found.is_none() && files.by == ChosenBy::Rule {
+        return Err(AwsError::profile(&files.name, ProfileFault::Empty).into());
+    }
+    Ok(found.map(|profile| profile.whose(&files.name)))
+}
+
 /// A profile with credentials.
-pub(super) struct Profile {
-    name: String,
+#[derive(Default)]
+struct Profile {
     /// A description of the final credentials.
     what: String,
     parts: Vec<String>,
@@ -27,9 +43,10 @@ pub(super) struct Profile {
 }
 
 /// The credentials at the start of a chain of profiles.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Default)]
 enum Begin {
     /// Described by the parts.
+    #[default]
     Told,
     /// The instance's role.
     Instance,
@@ -38,36 +55,12 @@ enum Begin {
 }
 
 impl Profile {
-    /// The chosen profile; `None` if it has no credentials, and the default chain goes on to other sources.
-    pub(super) fn chosen(files: &Files) -> Result<Option<Self>, Error> {
-        if files.profile(&files.name).is_none() {
-            return if files.must_have_profile() {
-                Err(files.missing(&files.name, None))
-            } else {
-                Ok(None)
-            };
+    fn whose(self, name: &str) -> Whose {
+        let mut name = format!("profile {}", shown(name));
+        if !self.what.is_empty() {
+            name = format!("{name} ({})", self.what);
         }
-        let profile = Self {
-            name: files.name.clone(),
-            what: String::new(),
-            parts: Vec::new(),
-            begins: Begin::Told,
-        };
-        let found = profile.follow(files)?;
-        if found.is_none() && files.by == ChosenBy::Rule {
-            return Err(AwsError::profile(&files.name, ProfileFault::Empty).into());
-        }
-        Ok(found)
-    }
-
-    pub(super) fn whose(&self) -> Whose {
-        let what = if self.what.is_empty() {
-            String::new()
-        } else {
-            format!(" ({})", self.what)
-        };
-        let name = format!("profile {}{what}", shown(&self.name));
-        let scope = Scope::of(name, ["profile"]).with(self.parts.iter().cloned());
+        let scope = Scope::of(name, ["profile"]).with(self.parts);
         match self.begins {
             Begin::Told => Whose::Known(scope),
             Begin::Instance => Whose::Machine(Unnamed::new(
@@ -81,9 +74,8 @@ impl Profile {
     fn follow(mut self, files: &Files) -> Result<Option<Self>, Error> {
         let (mut seen, mut name): (Vec<&str>, _) = (Vec::new(), files.name.as_str());
         loop {
-            let section = files
-                .profile(name)
-                .ok_or_else(|| files.missing(name, seen.last().copied()))?;
+            let section = files.sections.get_profile(name);
+            let section = section.ok_or_else(|| files.missing(name, seen.last().copied()))?;
             if seen.contains(&name) {
                 return Err(AwsError::profile(name, ProfileFault::Circle).into());
             }
@@ -184,7 +176,7 @@ impl Profile {
                 .is_some());
         };
         let session = section.get("sso_session");
-        let of_session = |key| session.and_then(|session| files.of_session(session, key));
+        let of_session = |key| files.sections.sso_session(session?)?.get(key);
         let url = of_session("sso_start_url").or_else(|| section.get("sso_start_url"));
         self.parts.extend(
             [url, of_session("sso_region")].map(|text| text.unwrap_or_default().to_owned()),
@@ -298,8 +290,7 @@ mod tests {
         std::fs::write(place, text).unwrap();
         let node = node(home.path().to_str().unwrap(), profile);
         let files = Files::read(&node, None).map_err(|error| error.to_string())?;
-        let found = Profile::chosen(&files).map_err(|error| error.to_string())?;
-        Ok(found.map(|profile| profile.whose()))
+        chosen(&files).map_err(|error| error.to_string())
     }
 
     fn node(home: &str, profile: &str) -> Node {
@@ -414,8 +405,7 @@ mod tests {
                 .contains("AWS_PROFILE names the profile p, which is not in")
         );
         let env = node("/nowhere", "q");
-        let rule =
-            Files::read(&env, Some("p")).and_then(|files| Profile::chosen(&files).map(|_| ()));
+        let rule = Files::read(&env, Some("p")).and_then(|files| chosen(&files).map(|_| ()));
         assert!(
             rule.unwrap_err()
                 .to_string()

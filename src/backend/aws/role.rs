@@ -2,8 +2,8 @@
 
 use aws_credential_types::Credentials;
 
-use super::PART;
 use super::errors::AwsError;
+use super::{PART, POD_ROLES};
 use crate::credential::Redacted;
 use crate::error::Error;
 use crate::host::is_account;
@@ -167,13 +167,6 @@ fn is_external_id(text: &str) -> bool {
             .all(|byte| byte.is_ascii_alphanumeric() || b"_+=,.@:/-".contains(&byte))
 }
 
-/// The annotation that AWS's own credential provider reads
-/// (<https://github.com/kubernetes/cloud-provider-aws/pull/1155>), and the one that gives pods a role on EKS
-/// (<https://docs.aws.amazon.com/eks/latest/userguide/associate-service-account-role.html>).
-pub(super) const POD_ROLES: [&str; 2] = [
-    "eks.amazonaws.com/ecr-role-arn",
-    "eks.amazonaws.com/role-arn",
-];
 const KEY_ID: &str = "AWS_ACCESS_KEY_ID";
 const KEY: &str = "AWS_SECRET_ACCESS_KEY";
 const SESSION_TOKEN: &str = "AWS_SESSION_TOKEN";

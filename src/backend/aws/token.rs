@@ -11,41 +11,30 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use zeroize::Zeroizing;
 
-use super::Api;
 use super::errors::{AwsError, Call, PULL, PULL_PUBLIC};
 use super::host::{EcrHost, PrivateRegistry};
-use super::wire::Wire;
 use crate::credential::{Credential, Redacted};
 use crate::error::Error;
 use crate::host::Host;
 use crate::token::Minted;
 
 /// Requests a token from the registry's API.
-pub(super) async fn mint(
-    api: &Api,
-    call: Call<'_>,
-    config: &SdkConfig,
-    wire: &Wire,
-) -> Result<Minted, Error> {
-    if api.is_public {
-        mint_public(api, call, config, wire).await
+pub(super) async fn mint(call: Call<'_>, config: &SdkConfig) -> Result<Minted, Error> {
+    if call.api.is_public {
+        mint_public(call, config).await
     } else {
-        mint_private(api, call, config, wire).await
+        mint_private(call, config).await
     }
 }
 
-async fn mint_private(
-    api: &Api,
-    call: Call<'_>,
-    config: &SdkConfig,
-    wire: &Wire,
-) -> Result<Minted, Error> {
+async fn mint_private(call: Call<'_>, config: &SdkConfig) -> Result<Minted, Error> {
+    let Call { api, wire, .. } = call;
     let registry = api.registry.as_ref();
-    let mut builder =
-        aws_sdk_ecr::config::Builder::from(config).retry_classifier(wire.retry_after());
-    builder.set_timeout_config(Some(wire.timeouts()));
+    let mut builder = aws_sdk_ecr::config::Builder::from(config)
+        .retry_classifier(wire.clone())
+        .timeout_config(wire.timeouts());
     if let Some(url) = &api.endpoint_url {
-        builder.set_endpoint_url(Some(url.clone()));
+        builder = builder.endpoint_url(url);
     }
     // Deprecated, but the only way to name the registry: without it, the token would be for the caller's own account.
     #[expect(
@@ -55,40 +44,33 @@ async fn mint_private(
     let request = aws_sdk_ecr::Client::from_conf(builder.build())
         .get_authorization_token()
         .set_registry_ids(registry.map(|registry| vec![registry.account.clone()]));
-    let answer = request
-        .send()
-        .await
-        .map_err(|error| call.failed(PULL, &error, wire))?;
+    let answer = request.send().await;
+    let answer = answer.map_err(|error| call.failed(PULL, &error))?;
     let entries = answer.authorization_data();
     let found = entries
         .iter()
-        .find(|data| is_for(registry, api.region(), data.proxy_endpoint()));
+        .find(|data| is_for(registry, &api.region, data.proxy_endpoint()));
     let Some(data) = found else {
         let other = entries
             .iter()
-            .find_map(|data| endpoint_host(data.proxy_endpoint()));
-        return Err(wrong_registry(other.as_ref()));
+            .find_map(|data| endpoint_host(data.proxy_endpoint()))
+            .filter(|host| EcrHost::parse(host).is_some());
+        let other = other.map_or("another registry".to_owned(), |host| host.to_string());
+        return Err(AwsError::OtherRegistry(other).into());
     };
     minted(data.authorization_token(), data.expires_at())
 }
 
-async fn mint_public(
-    api: &Api,
-    call: Call<'_>,
-    config: &SdkConfig,
-    wire: &Wire,
-) -> Result<Minted, Error> {
-    let mut builder =
-        aws_sdk_ecrpublic::config::Builder::from(config).retry_classifier(wire.retry_after());
-    builder.set_timeout_config(Some(wire.timeouts()));
-    if let Some(url) = &api.endpoint_url {
-        builder.set_endpoint_url(Some(url.clone()));
+async fn mint_public(call: Call<'_>, config: &SdkConfig) -> Result<Minted, Error> {
+    let mut builder = aws_sdk_ecrpublic::config::Builder::from(config)
+        .retry_classifier(call.wire.clone())
+        .timeout_config(call.wire.timeouts());
+    if let Some(url) = &call.api.endpoint_url {
+        builder = builder.endpoint_url(url);
     }
     let request = aws_sdk_ecrpublic::Client::from_conf(builder.build()).get_authorization_token();
-    let answer = request
-        .send()
-        .await
-        .map_err(|error| call.failed(PULL_PUBLIC, &error, wire))?;
+    let answer = request.send().await;
+    let answer = answer.map_err(|error| call.failed(PULL_PUBLIC, &error))?;
     let data = answer.authorization_data();
     minted(
         data.and_then(|data| data.authorization_token()),
@@ -110,13 +92,6 @@ fn is_for(registry: Option<&PrivateRegistry>, region: &str, proxy_endpoint: Opti
 
 fn endpoint_host(proxy_endpoint: Option<&str>) -> Option<Host> {
     Host::parse(proxy_endpoint?.strip_prefix("https://")?.as_bytes()).ok()
-}
-
-fn wrong_registry(other: Option<&Host>) -> Error {
-    let other = other
-        .filter(|host| EcrHost::parse(host).is_some())
-        .map_or("another registry", Host::as_str);
-    AwsError::OtherRegistry(other.to_owned()).into()
 }
 
 /// Decodes the token, base64 of `AWS:password`, and its expiry.

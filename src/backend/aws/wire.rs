@@ -8,7 +8,7 @@ mod fault;
 mod retry;
 mod trust;
 
-use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use aws_config::retry::RetryConfig;
@@ -23,7 +23,6 @@ use aws_smithy_runtime_api::client::http::{
 };
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_runtime_api::client::result::ConnectorError;
-use aws_smithy_runtime_api::client::retries::classifiers::ClassifyRetry;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use reqwest::Url;
 
@@ -33,14 +32,22 @@ use crate::http::{Proxies, Proxy, ProxyName};
 use crate::tls;
 use bounded::bounded;
 pub(super) use fault::chain;
-use retry::{RetryAfter, retry_after};
+use retry::retry_after;
 
-/// The network access of one login.
+/// The network access of one login: an HTTP client for the SDK, and its rule for retries.
 #[derive(Clone, Debug)]
-pub(super) struct Wire {
+pub(super) struct Wire(Arc<Ways>);
+
+/// The clients for the possible routes of a request, and the last exchange.
+#[derive(Debug)]
+struct Ways {
     deadline: Instant,
-    last: Last,
-    client: SharedHttpClient,
+    secure: SharedHttpClient,
+    /// Through the proxy.
+    through: Option<SharedHttpClient>,
+    plain: SharedHttpClient,
+    proxies: Proxies,
+    last: Mutex<Exchange>,
 }
 
 /// The last exchange.
@@ -82,22 +89,9 @@ pub(super) enum Outcome {
     TooLarge,
 }
 
-#[derive(Clone, Debug, Default)]
-struct Last(Arc<Mutex<Exchange>>);
-
-impl Last {
-    fn set(&self, outcome: Outcome) {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .outcome = outcome;
-    }
-}
-
 impl Wire {
     /// Network access until the deadline. `bundle` is a file of authorities that replaces the system's.
     pub(super) fn new(deadline: Instant, bundle: Option<&str>) -> Result<Self, Error> {
-        let last = Last::default();
         if let Some(fault) = bundle.is_none().then(tls::refused).flatten() {
             return Err(fault.problem(PART));
         }
@@ -124,33 +118,27 @@ impl Wire {
         let plain = Builder::new().build_with_connector_fn(|settings, components| {
             configured(Connector::builder(), settings, components).build_http()
         });
-        let client = SharedHttpClient::new(Client {
-            ways: Arc::new(Ways {
-                secure,
-                through,
-                plain,
-                proxies,
-            }),
-            last: last.clone(),
-        });
-        Ok(Self {
+        Ok(Self(Arc::new(Ways {
             deadline,
-            last,
-            client,
-        })
-    }
-
-    pub(super) fn client(&self) -> SharedHttpClient {
-        self.client.clone()
+            secure,
+            through,
+            plain,
+            proxies,
+            last: Mutex::default(),
+        })))
     }
 
     /// The last exchange.
     pub(super) fn last(&self) -> Exchange {
-        self.last
-            .0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.exchange().clone()
+    }
+
+    fn exchange(&self) -> MutexGuard<'_, Exchange> {
+        self.0.last.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn set(&self, outcome: Outcome) {
+        self.exchange().outcome = outcome;
     }
 
     /// One attempt may take two fifths of the remaining time, so that a second one fits.
@@ -167,15 +155,8 @@ impl Wire {
         RetryConfig::standard().with_max_attempts(2)
     }
 
-    /// Honours `Retry-After`, unless it is later than the deadline.
-    pub(super) fn retry_after(&self) -> impl ClassifyRetry + use<> {
-        RetryAfter {
-            deadline: self.deadline,
-        }
-    }
-
     fn left(&self) -> Duration {
-        self.deadline.saturating_duration_since(Instant::now())
+        self.0.deadline.saturating_duration_since(Instant::now())
     }
 }
 
@@ -187,22 +168,6 @@ fn configured<Tls>(
     builder.set_connector_settings(settings.cloned());
     builder.set_sleep_impl(components.and_then(RuntimeComponents::sleep_impl));
     builder
-}
-
-#[derive(Debug)]
-struct Client {
-    ways: Arc<Ways>,
-    last: Last,
-}
-
-/// The clients for the possible routes of a request.
-#[derive(Debug)]
-struct Ways {
-    secure: SharedHttpClient,
-    /// Through the proxy.
-    through: Option<SharedHttpClient>,
-    plain: SharedHttpClient,
-    proxies: Proxies,
 }
 
 impl Ways {
@@ -228,48 +193,44 @@ impl Ways {
     }
 }
 
-impl HttpClient for Client {
+impl HttpClient for Wire {
     fn http_connector(
         &self,
         settings: &HttpConnectorSettings,
         components: &RuntimeComponents,
     ) -> SharedHttpConnector {
         SharedHttpConnector::new(Watched {
-            ways: Arc::clone(&self.ways),
+            wire: self.clone(),
             settings: settings.clone(),
             components: components.clone(),
-            last: self.last.clone(),
         })
     }
 
     fn connector_metadata(&self) -> Option<ConnectorMetadata> {
-        self.ways.secure.connector_metadata()
+        self.0.secure.connector_metadata()
     }
 }
 
 /// Makes connectors lazily, because reading the trusted certificates takes milliseconds.
 #[derive(Debug)]
 struct Watched {
-    ways: Arc<Ways>,
+    wire: Wire,
     settings: HttpConnectorSettings,
     components: RuntimeComponents,
-    last: Last,
 }
 
 impl HttpConnector for Watched {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        let last = self.last.clone();
-        let way = self.ways.to(request.uri());
-        *last.0.lock().unwrap_or_else(PoisonError::into_inner) = Exchange {
+        let wire = self.wire.clone();
+        let way = self.wire.0.to(request.uri());
+        let (proxy, outcome) = match way {
+            Ok((_, proxy)) => (proxy, Outcome::Waiting),
+            Err((proxy, cause)) => (Some(proxy), Outcome::ProxySetting(cause)),
+        };
+        *wire.exchange() = Exchange {
             host: host_of(request.uri()).to_owned(),
-            proxy: match way {
-                Ok((_, proxy)) => proxy.cloned(),
-                Err((proxy, _)) => Some(proxy.clone()),
-            },
-            outcome: match way {
-                Ok(_) => Outcome::Waiting,
-                Err((_, cause)) => Outcome::ProxySetting(cause),
-            },
+            proxy: proxy.cloned(),
+            outcome,
         };
         let client = match way {
             Ok((client, _)) => client,
@@ -281,24 +242,16 @@ impl HttpConnector for Watched {
             .http_connector(&self.settings, &self.components)
             .call(request);
         HttpConnectorFuture::new(async move {
-            match call.await {
-                Ok(response) => {
-                    let status = response.status().as_u16();
-                    last.set(Outcome::Answered {
-                        status,
-                        retry_after: retry_after(&response),
-                    });
-                    Ok(response.map(|body| bounded(body, last.clone())))
-                }
-                Err(error) => {
-                    last.set(if error.is_timeout() {
-                        Outcome::TimedOut
-                    } else {
-                        fault::classify(&error)
-                    });
-                    Err(error)
-                }
-            }
+            let answer = call.await;
+            wire.set(match &answer {
+                Ok(answer) => Outcome::Answered {
+                    status: answer.status().as_u16(),
+                    retry_after: retry_after(answer),
+                },
+                Err(error) if error.is_timeout() => Outcome::TimedOut,
+                Err(error) => fault::classify(error),
+            });
+            Ok(answer?.map(|body| bounded(body, wire.clone())))
         })
     }
 }

@@ -15,7 +15,7 @@ use serde_json::json;
 
 use super::authority::App;
 use super::errors::AzureError;
-use super::identity::read;
+use super::read;
 use crate::backend::whose::digest;
 use crate::credential::Redacted;
 use crate::error::Error;
@@ -32,13 +32,10 @@ pub(super) struct Certificate {
 
 impl Certificate {
     /// Reads a PEM file with both.
-    pub(super) fn read(name: &str, path: &Path) -> Result<Self, Error> {
+    pub(super) fn read(path: &Path) -> Result<Self, Error> {
         let bytes = read(path)?;
-        let (name, path) = (name.to_owned(), path.to_owned());
-        let Some(bytes) = bytes else {
-            return Err(AzureError::NoCertificate { name, path }.into());
-        };
-        Ok(Self::of(&bytes).ok_or(AzureError::Certificate { name, path })?)
+        let bytes = bytes.ok_or_else(|| AzureError::NoCertificate(path.to_owned()))?;
+        Ok(Self::of(&bytes).ok_or_else(|| AzureError::Certificate(path.to_owned()))?)
     }
 
     fn of(bytes: &[u8]) -> Option<Self> {
@@ -141,9 +138,9 @@ mod tests {
     fn a_file_that_cannot_be_used_is_named_with_the_command_that_converts_it() {
         let scratch = tempfile::tempdir().unwrap();
         let path = scratch.path().join("c.pfx");
-        let error = |path: &Path| Certificate::read("NAME", path).err().unwrap().to_string();
+        let error = |path: &Path| Certificate::read(path).err().unwrap().to_string();
         assert!(error(&path).starts_with(&format!(
-            "backend azure: NAME names {}, which does not exist;",
+            "backend azure: AZURE_CLIENT_CERTIFICATE_PATH names {}, which does not exist;",
             path.display()
         )));
         std::fs::write(&path, b"\x30\x82hunter2").unwrap();

@@ -9,6 +9,7 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use azure_core::cloud::CloudConfiguration;
 use azure_core::credentials::{Secret, TokenCredential};
@@ -24,20 +25,23 @@ use azure_identity::{
     ManagedIdentityCredentialOptions, UserAssignedId,
 };
 
-use super::authority::App;
-use super::errors::{self, AzureError, Refusal};
-use super::identity::Identity;
+use super::PART;
+use super::errors::{AzureError, common};
+use super::identity::{Identity, Proof};
 use crate::credential::Redacted;
 use crate::error::Error;
-use crate::http::{Http, Request};
+use crate::http::{Http, HttpError, Kind, Request};
 
 /// The token of an identity.
 pub(super) async fn token(http: &Http, identity: &Identity) -> Result<Redacted, Error> {
-    let credential = credential(http, identity).map_err(|_| AzureError::unusable(identity))?;
+    let credential = credential(http, identity).map_err(|_| match identity {
+        Identity::Managed(_) => AzureError::OtherManaged,
+        Identity::App(..) => AzureError::Unconfigured,
+    })?;
     let token = credential
         .get_token(&[SCOPE], None)
         .await
-        .map_err(|error| errors::entra(&error, identity))?;
+        .map_err(|error| refused(&error, identity))?;
     let token = Redacted::from(token.token.secret());
     if token.is_empty() {
         Err(AzureError::NoToken("Entra").into())
@@ -47,47 +51,41 @@ pub(super) async fn token(http: &Http, identity: &Identity) -> Result<Redacted, 
 }
 
 fn credential(http: &Http, identity: &Identity) -> azure_core::Result<Arc<dyn TokenCredential>> {
-    Ok(match identity {
-        Identity::Secret { app, secret } => ClientSecretCredential::new(
-            &app.tenant,
-            app.client_id.clone(),
-            Secret::new(secret.expose().to_owned()),
-            Some(ClientSecretCredentialOptions {
-                client_options: options(http, Some(&app.cloud)),
-            }),
-        )?,
-        Identity::Certificate { app, certificate } => {
-            let id = azure_core::Uuid::new_v4().to_string();
-            let unsigned =
-                || azure_core::Error::with_message(ErrorKind::Credential, "the key cannot sign");
-            by_assertion(
-                http,
-                app,
-                &certificate.assertion(app, &id).ok_or_else(unsigned)?,
-            )?
-        }
-        Identity::Workload { app, token } => by_assertion(http, app, token)?,
-        Identity::Managed { client_id } => {
-            ManagedIdentityCredential::new(Some(ManagedIdentityCredentialOptions {
+    let (app, proof) = match identity {
+        Identity::App(app, proof) => (app, proof),
+        Identity::Managed(client_id) => {
+            let options = ManagedIdentityCredentialOptions {
                 user_assigned_id: client_id.clone().map(UserAssignedId::ClientId),
                 client_options: options(http, None),
-            }))?
+            };
+            return Ok(ManagedIdentityCredential::new(Some(options))?);
         }
-    })
-}
-
-fn by_assertion(
-    http: &Http,
-    app: &App,
-    assertion: &Redacted,
-) -> azure_core::Result<Arc<dyn TokenCredential>> {
+    };
+    let (client_id, client_options) = (app.client_id.clone(), options(http, Some(&app.cloud)));
+    let assertion = match proof {
+        Proof::Secret(secret) => {
+            let secret = Secret::new(secret.expose().to_owned());
+            let options = ClientSecretCredentialOptions { client_options };
+            return Ok(ClientSecretCredential::new(
+                &app.tenant,
+                client_id,
+                secret,
+                Some(options),
+            )?);
+        }
+        Proof::Certificate(certificate) => {
+            let id = azure_core::Uuid::new_v4().to_string();
+            certificate.assertion(app, &id).ok_or_else(|| {
+                azure_core::Error::with_message(ErrorKind::Credential, "the key cannot sign")
+            })?
+        }
+        Proof::Token(token) => token.clone(),
+    };
     Ok(ClientAssertionCredential::new(
         app.tenant.clone(),
-        app.client_id.clone(),
-        Assertion(assertion.clone()),
-        Some(ClientAssertionCredentialOptions {
-            client_options: options(http, Some(&app.cloud)),
-        }),
+        client_id,
+        Assertion(assertion),
+        Some(ClientAssertionCredentialOptions { client_options }),
     )?)
 }
 
@@ -163,7 +161,12 @@ impl Carrier {
         let host = request.url().host_str().unwrap_or_default();
         let answer = self.0.send(&ours).await.map_err(Refusal::NoAnswer)?;
         if !answer.is_success() || !answer.is_json() {
-            return Err(Refusal::answer(host, &answer));
+            return Err(Refusal::Answer {
+                host: host.to_owned(),
+                status: answer.status,
+                code: aadsts(&answer.body),
+                retry_after: answer.retry_after(),
+            });
         }
         Ok(AsyncRawResponse::from_bytes(
             StatusCode::from(answer.status),
@@ -173,6 +176,89 @@ impl Carrier {
     }
 }
 
+/// Why a request of the SDK failed; passed through the SDK as the source of its errors.
+#[derive(Debug, thiserror::Error)]
+enum Refusal {
+    /// There was no answer.
+    #[error("{0}")]
+    NoAnswer(HttpError),
+    /// The answer isn't a token.
+    #[error("{host} answered {status}")]
+    Answer {
+        host: String,
+        status: u16,
+        code: Option<u32>,
+        retry_after: Option<Duration>,
+    },
+}
+
+/// The error for a login that failed in the SDK.
+fn refused(error: &azure_core::Error, identity: &Identity) -> Error {
+    let first: &(dyn std::error::Error + 'static) = error;
+    let refusal = std::iter::successors(Some(first), |error| error.source())
+        .find_map(|error| error.downcast_ref::<Refusal>());
+    let is_managed = matches!(identity, Identity::Managed(_));
+    match refusal {
+        None => AzureError::NoToken("Entra").into(),
+        Some(Refusal::NoAnswer(fault))
+            if is_managed && matches!(fault.kind(), Kind::Nobody | Kind::Refused) =>
+        {
+            AzureError::NoMetadata(Box::new(fault.clone())).into()
+        }
+        Some(Refusal::NoAnswer(fault)) => fault.error(PART),
+        Some(Refusal::Answer {
+            host,
+            status,
+            code,
+            retry_after,
+        }) => {
+            let (host, status) = (host.clone(), *status);
+            let error = common(&host, status, *retry_after).unwrap_or(match *code {
+                _ if is_managed => AzureError::Metadata { host, status },
+                Some(code) => AzureError::Entra { code },
+                None => AzureError::Login(status),
+            });
+            error.into()
+        }
+    }
+}
+
+/// The AADSTS code of an error; nothing else of its text is used.
+fn aadsts(body: &[u8]) -> Option<u32> {
+    const MARK: &[u8] = b"AADSTS";
+    let start = body.windows(MARK.len()).position(|window| window == MARK)? + MARK.len();
+    let digits = body[start..]
+        .iter()
+        .take_while(|byte| byte.is_ascii_digit())
+        .count();
+    std::str::from_utf8(&body[start..start + digits])
+        .ok()?
+        .parse()
+        .ok()
+}
+
 /// The same in all clouds (<https://github.com/Azure/azure-sdk-for-net/issues/34785>), and valid only for registries.
 /// Registries also accept tokens for Azure's management API, but those could do more.
 const SCOPE: &str = "https://containerregistry.azure.net/.default";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_code_of_an_error_is_read() {
+        for (body, code) in [
+            (
+                r#"{"error_description":"AADSTS7000215: Invalid client secret hunter2"}"#,
+                Some(7_000_215),
+            ),
+            ("AADSTS90002", Some(90_002)),
+            ("AADSTS: none", None),
+            ("AADSTS99999999999999999999", None),
+            ("aadsts1", None),
+            ("", None),
+        ] {
+            assert_eq!(aadsts(body.as_bytes()), code, "{body}");
+        }
+    }
+}

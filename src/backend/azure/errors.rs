@@ -9,83 +9,12 @@ mod refusals;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::PART;
 use super::authority::AUTHORITY_HOST;
-use super::identity::{Identity, POD_CLIENT_ID};
-use crate::error::{Code, Error, Fault, Meaning};
-use crate::http::{HttpError, Kind, Response};
+use super::{CERTIFICATE, PART, POD_CLIENT_ID, TOKEN_FILE};
+use crate::error::{Code, Fault, Meaning};
+use crate::http::{HttpError, Response};
 use crate::shown::shown;
 use refusals::{NOT_ON_AZURE, of_code, of_metadata, of_registry};
-
-/// Why a request of the SDK failed; passed through the SDK as the source of its errors.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum Refusal {
-    /// There was no answer.
-    #[error("{0}")]
-    NoAnswer(HttpError),
-    /// The answer isn't a token.
-    #[error("{host} answered {status}")]
-    Answer {
-        host: String,
-        status: u16,
-        code: Option<u32>,
-        retry_after: Option<Duration>,
-    },
-}
-
-impl Refusal {
-    pub(super) fn answer(host: &str, answer: &Response) -> Self {
-        let (status, retry_after) = (answer.status, answer.retry_after());
-        Self::Answer {
-            host: host.to_owned(),
-            status,
-            code: aadsts(&answer.body),
-            retry_after,
-        }
-    }
-}
-
-/// The error for a login that failed in the SDK.
-pub(super) fn entra(error: &azure_core::Error, identity: &Identity) -> Error {
-    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
-    let refusal = loop {
-        match cause {
-            None => return AzureError::NoToken("Entra").into(),
-            Some(error) => match error.downcast_ref::<Refusal>() {
-                Some(refusal) => break refusal,
-                None => cause = error.source(),
-            },
-        }
-    };
-    match (refusal, identity) {
-        (Refusal::NoAnswer(fault), Identity::Managed { .. }) if is_absent(fault.kind()) => {
-            AzureError::NoMetadata(Box::new(fault.clone())).into()
-        }
-        (Refusal::NoAnswer(fault), _) => fault.error(PART),
-        (
-            Refusal::Answer {
-                host,
-                status,
-                code,
-                retry_after,
-            },
-            _,
-        ) => {
-            let common = common(host, *status, *retry_after);
-            let error = common.unwrap_or_else(|| match identity {
-                Identity::Managed { .. } => AzureError::Metadata {
-                    host: host.clone(),
-                    status: *status,
-                },
-                _ => match *code {
-                    Some(code) => AzureError::Entra { code },
-                    None => AzureError::Login(*status),
-                },
-            });
-            error.into()
-        }
-    }
-}
 
 /// The error for a registry's answer that isn't a token.
 pub(super) fn registry(host: &str, answer: &Response) -> AzureError {
@@ -94,7 +23,7 @@ pub(super) fn registry(host: &str, answer: &Response) -> AzureError {
 }
 
 /// Errors that any of these servers may answer with.
-fn common(host: &str, status: u16, retry_after: Option<Duration>) -> Option<AzureError> {
+pub(super) fn common(host: &str, status: u16, retry_after: Option<Duration>) -> Option<AzureError> {
     let what = match status {
         200..300 => Common::NoJson,
         300..400 => Common::Redirect,
@@ -162,19 +91,15 @@ pub(super) enum AzureError {
         what: &'static str,
         fix: &'static str,
     },
-    #[error("{name} names {}, which {what}", path.display())]
-    TokenFile {
-        name: &'static str,
-        path: PathBuf,
-        what: &'static str,
-    },
-    #[error("{name} names {}, which does not exist", path.display())]
-    NoCertificate { name: String, path: PathBuf },
+    #[error("{TOKEN_FILE} names {}, which {what}", path.display())]
+    TokenFile { path: PathBuf, what: &'static str },
+    #[error("{CERTIFICATE} names {}, which does not exist", .0.display())]
+    NoCertificate(PathBuf),
     #[error(
-        "{name} names {}, which is not a PEM file with a certificate and its RSA key without a password",
-        path.display()
+        "{CERTIFICATE} names {}, which is not a PEM file with a certificate and its RSA key without a password",
+        .0.display()
     )]
-    Certificate { name: String, path: PathBuf },
+    Certificate(PathBuf),
 }
 
 /// Errors that any server may answer with.
@@ -192,36 +117,25 @@ pub(super) enum Common {
     Failing(Option<Duration>),
 }
 
-impl AzureError {
-    /// The error for an identity that the SDK does not support.
-    pub(super) fn unusable(identity: &Identity) -> Self {
-        match identity {
-            Identity::Managed { .. } => Self::OtherManaged,
-            Identity::Secret { .. } | Identity::Certificate { .. } | Identity::Workload { .. } => {
-                Self::Unconfigured
-            }
-        }
-    }
-}
-
 impl Fault for AzureError {
     fn meaning(&self) -> Meaning {
         let of = |code, fix: &'static str| Meaning::new(code, PART).fix(fix);
         let refused = |fix| of(Code::MintRefused, fix);
-        let later = |code, wait: &Option<Duration>| {
-            let wait = wait.map(|wait| format!("try again in {} s", wait.as_secs()));
-            let fix = wait.unwrap_or_else(|| "try again later".to_owned());
-            of(code, "").fix(fix).unreachable().answered()
+        let later = |code, when: String| {
+            let meaning = Meaning::new(code, PART).fix(format!("try again {when}"));
+            meaning.unreachable().answered()
+        };
+        let in_seconds = |wait: &Option<Duration>| match wait {
+            Some(wait) => format!("in {} s", wait.as_secs()),
+            None => "later".to_owned(),
         };
         match self {
             Self::NoMetadata(_) => of(Code::MintNoIdentity, NOT_ON_AZURE).unreachable(),
             Self::Common { what, .. } => match what {
                 Common::NoJson | Common::Redirect => of(Code::MintUnexpected, IMPOSTOR),
-                Common::Throttled(wait) => later(Code::MintThrottled, wait),
-                Common::Updating => of(Code::MintUnreachable, "try again in a minute")
-                    .unreachable()
-                    .answered(),
-                Common::Failing(wait) => later(Code::MintUnreachable, wait),
+                Common::Throttled(wait) => later(Code::MintThrottled, in_seconds(wait)),
+                Common::Updating => later(Code::MintUnreachable, "in a minute".to_owned()),
+                Common::Failing(wait) => later(Code::MintUnreachable, in_seconds(wait)),
             },
             Self::Registry { status } => refused(of_registry(*status).1).answered(),
             Self::Metadata { status, .. } => refused(of_metadata(*status).1).answered(),
@@ -258,8 +172,8 @@ impl Fault for AzureError {
                 Code::MintNoIdentity,
                 "see what mounts it, or correct or unset the variable",
             ),
-            Self::NoCertificate { .. } => of(Code::MintNoIdentity, "correct or unset it"),
-            Self::Certificate { path, .. } => {
+            Self::NoCertificate(_) => of(Code::MintNoIdentity, "correct or unset it"),
+            Self::Certificate(path) => {
                 let path = path.display();
                 of(Code::MintInvalidKeys, "").fix(format!(
                     "convert it: openssl pkcs12 -in {path} -nodes -out {path}.pem"
@@ -269,45 +183,11 @@ impl Fault for AzureError {
     }
 }
 
-fn is_absent(kind: Kind) -> bool {
-    matches!(kind, Kind::Nobody | Kind::Refused)
-}
-
-/// The AADSTS code of an error; nothing else of its text is used.
-fn aadsts(body: &[u8]) -> Option<u32> {
-    const MARK: &[u8] = b"AADSTS";
-    let start = body.windows(MARK.len()).position(|window| window == MARK)? + MARK.len();
-    let digits = body[start..]
-        .iter()
-        .take_while(|byte| byte.is_ascii_digit())
-        .count();
-    std::str::from_utf8(&body[start..start + digits])
-        .ok()?
-        .parse()
-        .ok()
-}
-
 const IMPOSTOR: &str = "check whether a proxy or a sign-in page answers in its place";
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn only_the_code_of_an_error_is_read() {
-        for (body, code) in [
-            (
-                r#"{"error_description":"AADSTS7000215: Invalid client secret hunter2"}"#,
-                Some(7_000_215),
-            ),
-            ("AADSTS90002", Some(90_002)),
-            ("AADSTS: none", None),
-            ("AADSTS99999999999999999999", None),
-            ("aadsts1", None),
-            ("", None),
-        ] {
-            assert_eq!(aadsts(body.as_bytes()), code, "{body}");
-        }
-    }
+    use crate::error::Error;
 
     #[test]
     fn each_code_says_what_to_do_and_an_unknown_one_is_still_told() {

@@ -9,12 +9,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use azure_core::cloud::CloudConfiguration;
-use zeroize::Zeroizing;
 
-use super::PART;
 use super::authority::{App, authority, cloud_of};
 use super::certificate::Certificate;
 use super::errors::AzureError;
+use super::{CERTIFICATE, PART, POD_CLIENT_ID, TOKEN_FILE, read};
 use crate::backend::Login;
 use crate::config::Node;
 use crate::credential::Redacted;
@@ -23,18 +22,22 @@ use crate::host::Host;
 use crate::http::Cleartext;
 use crate::keys::Keys;
 use crate::service_account::ServiceAccount;
-use crate::trusted::{self, Readers};
 
 /// The identity that logs in.
 pub(super) enum Identity {
-    /// An application with a client secret.
-    Secret { app: App, secret: Redacted },
-    /// An application with a certificate.
-    Certificate { app: App, certificate: Certificate },
-    /// An application with another issuer's token, such as a cluster's token for a workload or a pod.
-    Workload { app: App, token: Redacted },
+    /// An application, and how it proves that it is that.
+    App(App, Proof),
     /// A managed identity: user-assigned with this client id, else system-assigned.
-    Managed { client_id: Option<String> },
+    Managed(Option<String>),
+}
+
+/// The proof of an application.
+pub(super) enum Proof {
+    /// A client secret.
+    Secret(Redacted),
+    Certificate(Certificate),
+    /// Another issuer's token, such as a cluster's token for a workload or a pod.
+    Token(Redacted),
 }
 
 impl Identity {
@@ -55,25 +58,15 @@ impl Identity {
         node: &Node,
         cloud: CloudConfiguration,
     ) -> Result<Self, Error> {
-        let guid = |name: &'static str, fix: &str| {
-            let Some(id) = account.annotation(name).map(str::to_ascii_lowercase) else {
-                return Ok(None);
-            };
-            if is_guid(&id) {
-                Ok(Some(id))
-            } else {
+        let guid = |name, fix: &str| match account.annotation(name).map(str::to_ascii_lowercase) {
+            Some(id) if !is_guid(&id) => {
                 Err(account.wrong_annotation(PART, name, "isn't a GUID", fix))
             }
+            id => Ok(id),
         };
-        let client_id = guid(
-            POD_CLIENT_ID,
-            "copy the application (client) ID from its overview",
-        )?
-        .ok_or_else(|| AzureError::NoApplication(account.to_string()))?;
-        let tenant = match guid(
-            POD_TENANT_ID,
-            "copy the directory (tenant) ID from the application's overview",
-        )? {
+        let client_id = guid(POD_CLIENT_ID, COPY_CLIENT_ID)?
+            .ok_or_else(|| AzureError::NoApplication(account.to_string()))?;
+        let tenant = match guid(POD_TENANT_ID, COPY_TENANT_ID)? {
             Some(tenant) => tenant,
             None => Source {
                 place: "kubelet's environment",
@@ -82,15 +75,12 @@ impl Identity {
             }
             .tenant()?,
         };
-        let cloud = Arc::new(authority(node)?.unwrap_or(cloud));
-        Ok(Self::Workload {
-            app: App {
-                tenant,
-                client_id,
-                cloud,
-            },
-            token: account.token().clone(),
-        })
+        let app = App {
+            tenant,
+            client_id,
+            cloud: Arc::new(authority(node)?.unwrap_or(cloud)),
+        };
+        Ok(Self::App(app, Proof::Token(account.token().clone())))
     }
 
     fn of_secret(keys: &Keys, cloud: CloudConfiguration) -> Result<Self, Error> {
@@ -104,10 +94,8 @@ impl Identity {
             together,
             value: &|name| keys.get(name),
         };
-        Ok(Self::Secret {
-            app: source.app(cloud)?,
-            secret: source.client_secret()?,
-        })
+        let app = source.app(cloud)?;
+        Ok(Self::App(app, Proof::Secret(source.client_secret()?)))
     }
 
     fn of_node(node: &Node, cloud: CloudConfiguration) -> Result<Option<Self>, Error> {
@@ -118,50 +106,37 @@ impl Identity {
         };
         let app = || source.app(authority(node)?.unwrap_or(cloud));
         if let Some(path) = node.file(TOKEN_FILE)? {
-            return Ok(Some(Self::Workload {
-                app: app()?,
-                token: token(&path)?,
-            }));
+            return Ok(Some(Self::App(app()?, Proof::Token(token(&path)?))));
         }
         if node.get(CLIENT_SECRET).is_some() {
-            return Ok(Some(Self::Secret {
-                app: app()?,
-                secret: source.client_secret()?,
-            }));
+            let app = app()?;
+            return Ok(Some(Self::App(app, Proof::Secret(source.client_secret()?))));
         }
         if let Some(path) = node.file(CERTIFICATE)? {
-            let certificate = Certificate::read(CERTIFICATE, &path)?;
-            return Ok(Some(Self::Certificate {
-                app: app()?,
-                certificate,
-            }));
+            let proof = Proof::Certificate(Certificate::read(&path)?);
+            return Ok(Some(Self::App(app()?, proof)));
         }
-        let client_id = node
-            .get(CLIENT_ID)
-            .map(|_| source.client_id())
-            .transpose()?;
+        let client_id = node.get(CLIENT_ID).map(|_| source.client_id());
+        let client_id = client_id.transpose()?;
         let is_managed = client_id.is_some()
             || ENDPOINTS.iter().any(|name| node.get(name).is_some())
             || node.is_machine_of("azure");
-        Ok(is_managed.then_some(Self::Managed { client_id }))
+        Ok(is_managed.then_some(Self::Managed(client_id)))
     }
 
     /// Where plain HTTP is allowed: metadata services don't support TLS.
     pub(super) fn cleartext(&self) -> Cleartext {
-        if matches!(self, Self::Managed { .. }) {
-            Cleartext::Node
-        } else {
-            Cleartext::Never
+        match self {
+            Self::App(..) => Cleartext::Never,
+            Self::Managed(_) => Cleartext::Node,
         }
     }
 
     /// The tenant's GUID, which the registry compares with the token's. Without it, the registry uses the token's.
     pub(super) fn tenant_guid(&self) -> Option<&str> {
         match self {
-            Self::Secret { app, .. }
-            | Self::Certificate { app, .. }
-            | Self::Workload { app, .. } => Some(app.tenant.as_str()).filter(|id| is_guid(id)),
-            Self::Managed { .. } => None,
+            Self::App(app, _) => Some(app.tenant.as_str()).filter(|id| is_guid(id)),
+            Self::Managed(_) => None,
         }
     }
 }
@@ -173,23 +148,14 @@ fn token(path: &Path) -> Result<Redacted, Error> {
         .as_deref()
         .and_then(|bytes| std::str::from_utf8(bytes).ok())
         .map(str::trim);
-    text.filter(|text| !text.is_empty())
-        .map(Redacted::from)
-        .ok_or_else(|| {
-            let (name, path) = (TOKEN_FILE, path.to_owned());
-            let is_there = bytes.is_some();
-            let what = if is_there {
-                "holds no token"
-            } else {
-                "does not exist"
-            };
-            AzureError::TokenFile { name, path, what }.into()
-        })
-}
-
-/// Reads a file for the node's Azure identity. No other code reads such files.
-pub(super) fn read(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, Error> {
-    trusted::read(path, Readers::Mounted, MAX_FILE).map_err(|fault| fault.problem(PART))
+    let token = text.filter(|text| !text.is_empty()).map(Redacted::from);
+    Ok(token.ok_or_else(|| AzureError::TokenFile {
+        path: path.to_owned(),
+        what: match bytes {
+            Some(_) => "holds no token",
+            None => "does not exist",
+        },
+    })?)
 }
 
 /// The source of an application's variables, and its name in errors.
@@ -213,11 +179,7 @@ impl<'a> Source<'a> {
         if is_guid(&id) {
             return Ok(id);
         }
-        Err(self.wrong(
-            CLIENT_ID,
-            "isn't a GUID",
-            "copy the application (client) ID from its overview",
-        ))
+        Err(self.wrong(CLIENT_ID, "isn't a GUID", COPY_CLIENT_ID))
     }
 
     fn tenant(&self) -> Result<String, AzureError> {
@@ -226,11 +188,7 @@ impl<'a> Source<'a> {
             return Ok(tenant);
         }
         let what = "is neither a GUID nor a domain name";
-        Err(self.wrong(
-            TENANT_ID,
-            what,
-            "copy the directory (tenant) ID from the application's overview",
-        ))
+        Err(self.wrong(TENANT_ID, what, COPY_TENANT_ID))
     }
 
     fn client_secret(&self) -> Result<Redacted, AzureError> {
@@ -289,21 +247,17 @@ fn is_domain(text: &str) -> bool {
             .is_ok_and(|host| host.as_str() == text && host.port().is_none())
 }
 
-/// <https://azure.github.io/azure-workload-identity/docs/topics/service-account-labels-and-annotations.html>
-pub(super) const POD_CLIENT_ID: &str = "azure.workload.identity/client-id";
 const POD_TENANT_ID: &str = "azure.workload.identity/tenant-id";
 const POD_TENANT: &str = "annotate the service account with azure.workload.identity/tenant-id, or set it for all of them";
 const CLIENT_ID: &str = "AZURE_CLIENT_ID";
 const CLIENT_SECRET: &str = "AZURE_CLIENT_SECRET";
 pub(super) const TENANT_ID: &str = "AZURE_TENANT_ID";
-pub(super) const TOKEN_FILE: &str = "AZURE_FEDERATED_TOKEN_FILE";
-
-const CERTIFICATE: &str = "AZURE_CLIENT_CERTIFICATE_PATH";
+const COPY_CLIENT_ID: &str = "copy the application (client) ID from its overview";
+const COPY_TENANT_ID: &str = "copy the directory (tenant) ID from the application's overview";
 /// Variables of managed identities outside of virtual machines.
 pub(super) const ENDPOINTS: [&str; 2] = ["IDENTITY_ENDPOINT", "MSI_ENDPOINT"];
 const TOGETHER: &str = "AZURE_CLIENT_ID, AZURE_TENANT_ID and AZURE_FEDERATED_TOKEN_FILE, AZURE_CLIENT_SECRET or \
                         AZURE_CLIENT_CERTIFICATE_PATH go together";
-const MAX_FILE: u64 = 64 << 10;
 
 const STEERING_PREFIXES: [&str; 3] = ["IDENTITY_", "IMDS_", "MSI_"];
 const STEERING_WORDS: [&str; 10] = [
@@ -362,7 +316,7 @@ mod tests {
             ("myreg.azurecr.us", CloudConfiguration::AzureGovernment),
         ] {
             let keys = keys(&[]);
-            let Some(Identity::Secret { app, secret }) =
+            let Some(Identity::App(app, Proof::Secret(secret))) =
                 Identity::of(&test_login(host, &keys)).unwrap()
             else {
                 panic!()
@@ -500,7 +454,7 @@ mod tests {
                 ..test_login(host, &empty)
             };
             match Identity::of(&login) {
-                Ok(Some(Identity::Workload { app, .. })) => {
+                Ok(Some(Identity::App(app, _))) => {
                     Ok((app.tenant, app.client_id, (*app.cloud).clone()))
                 }
                 Ok(_) => panic!("not the pod's"),

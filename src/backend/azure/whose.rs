@@ -1,7 +1,7 @@
 //! The identity behind the registry's tokens, derived from the login's inputs.
 
-use super::authority::{AUTHORITY_HOST, App};
-use super::identity::{ENDPOINTS, Identity, TENANT_ID};
+use super::authority::AUTHORITY_HOST;
+use super::identity::{ENDPOINTS, Identity, Proof, TENANT_ID};
 use crate::backend::whose::{Bearer, digest};
 use crate::backend::{Login, Whose};
 use crate::config::Node;
@@ -29,45 +29,36 @@ fn of_pod(account: &ServiceAccount, node: &Node) -> Scope {
 }
 
 fn of_node(identity: &Identity, node: &Node) -> Whose {
-    match identity {
-        Identity::Secret { app, secret } => {
-            of_app(app, "secret", "", vec![digest(secret.expose().as_bytes())])
-        }
-        Identity::Certificate { app, certificate } => of_app(
-            app,
-            "certificate",
-            " (certificate)",
-            vec![certificate.digest.clone()],
-        ),
-        Identity::Workload { app, token } => {
-            let bearer = Bearer::of(token);
-            let of = bearer
-                .subject
-                .map_or_else(String::new, |subject| format!(" of {subject}"));
-            of_app(
-                app,
-                "workload",
-                &format!(" (workload identity{of})"),
-                bearer.parts,
-            )
-        }
-        Identity::Managed { client_id } => {
+    let (app, proof) = match identity {
+        Identity::App(app, proof) => (app, proof),
+        Identity::Managed(client_id) => {
             let endpoints = ENDPOINTS.map(|name| value(node, name).to_owned());
             let scope = Scope::of("managed identity", ["managed"]).with(endpoints);
             let machine = Unnamed::new(scope);
-            match client_id {
+            return match client_id {
                 Some(id) => Whose::Known(machine.named(id)),
                 None => Whose::Machine(machine),
-            }
+            };
         }
-    }
-}
-
-/// An application, distinguished by its proof of identity.
-fn of_app(app: &App, kind: &str, by: &str, proof: Vec<String>) -> Whose {
+    };
+    let (kind, by, parts) = match proof {
+        Proof::Secret(secret) => {
+            let secret = digest(secret.expose().as_bytes());
+            ("secret", String::new(), vec![secret])
+        }
+        Proof::Certificate(certificate) => {
+            let by = " (certificate)".to_owned();
+            ("certificate", by, vec![certificate.digest.clone()])
+        }
+        Proof::Token(token) => {
+            let Bearer { subject, parts } = Bearer::of(token);
+            let of = subject.map_or_else(String::new, |subject| format!(" of {subject}"));
+            ("workload", format!(" (workload identity{of})"), parts)
+        }
+    };
     let own = [kind, &app.tenant, &app.client_id, app.authority()];
     let name = format!("application {}{by}", app.client_id);
-    Whose::Known(Scope::of(name, own).with(proof))
+    Whose::Known(Scope::of(name, own).with(parts))
 }
 
 fn value<'a>(node: &'a Node, name: &str) -> &'a str {

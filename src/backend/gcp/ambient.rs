@@ -5,13 +5,13 @@ use std::path::Path;
 
 use zeroize::Zeroizing;
 
-use super::PART;
-use super::answer::{Answer, unanswered};
+use super::answer::Answer;
 use super::document::{self, Author};
 use super::errors::GcpError;
 use super::exchange::{SCOPE, Token, granted};
 use super::owner::Document;
 use super::refusal::{Grant, refused};
+use super::{PART, VARIABLE};
 use crate::backend::whose::digest;
 use crate::backend::{Login, Whose};
 use crate::config::Node;
@@ -122,7 +122,7 @@ impl Metadata {
 
     async fn ask(&self, http: &Http, what: &str) -> Result<Answer, Error> {
         let url = format!("http://{}{PATH}{what}", self.host);
-        let request = Request::get(&url).header(FLAVOUR, GOOGLE);
+        let request = Request::get(url).header(FLAVOUR, GOOGLE);
         let response = http
             .send(&request)
             .await
@@ -131,9 +131,9 @@ impl Metadata {
                     let (tried, error) = (self.tried.clone(), Box::new(fault));
                     GcpError::NoMetadata { tried, error }.into()
                 }
-                _ => unanswered(&fault),
+                _ => fault.error(PART),
             })?;
-        let answer = Answer::of(&url, response)?;
+        let answer = Answer::of(&request, response)?;
         if answer.response.header(FLAVOUR) != Some(GOOGLE) {
             let error = GcpError::NotMetadata {
                 tried: self.tried.clone(),
@@ -146,7 +146,6 @@ impl Metadata {
     }
 }
 
-pub(super) const VARIABLE: &str = "GOOGLE_APPLICATION_CREDENTIALS";
 const GCLOUD: &str = "CLOUDSDK_CONFIG";
 const SERVER: &str = "GCE_METADATA_HOST";
 /// The address rather than the name `metadata.google.internal`, so that no name server can redirect it.
@@ -155,7 +154,6 @@ const PATH: &str = "/computeMetadata/v1/instance/service-accounts/default/";
 const ORIGIN: &str = "the metadata server";
 const FLAVOUR: &str = "Metadata-Flavor";
 const GOOGLE: &str = "Google";
-pub(super) const NO_IDENTITY: &str = "give it one: attach a service account, or name a credential file in GOOGLE_APPLICATION_CREDENTIALS";
 const MAX_DOCUMENT: u64 = 256 << 10;
 
 #[cfg(test)]

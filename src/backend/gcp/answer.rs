@@ -5,8 +5,9 @@ use serde::de::DeserializeOwned;
 
 use super::PART;
 use super::errors::GcpError;
+use crate::config::Node;
 use crate::error::Error;
-use crate::http::{Http, HttpError, Request, Response};
+use crate::http::{Http, Request, Response};
 use crate::json;
 
 /// An answer, success or refusal, and its host.
@@ -15,22 +16,27 @@ pub(super) struct Answer {
     pub(super) response: Response,
 }
 
-/// Sends a request to an endpoint. An answer that isn't a refusal (throttling, a failing server, a redirect) is an
-/// error here.
-pub(super) async fn ask(http: &Http, url: &str, request: &Request) -> Result<Answer, Error> {
-    let answer = http.send(request).await;
-    let answer = answer.map_err(|fault| unanswered(&fault))?;
-    Ok(Answer::of(url, answer)?)
+/// What asks for one identity. `origin` is what defines the identity, for errors.
+#[derive(Clone, Copy)]
+pub(super) struct Asker<'a> {
+    pub(super) http: &'a Http,
+    pub(super) node: &'a Node,
+    pub(super) origin: &'a str,
 }
 
-/// The error for a request without an answer.
-pub(super) fn unanswered(fault: &HttpError) -> Error {
-    fault.error(PART)
+impl Asker<'_> {
+    /// Sends a request to an endpoint. An answer that isn't a refusal (throttling, a failing server, a redirect) is an
+    /// error here.
+    pub(super) async fn ask(self, request: &Request) -> Result<Answer, Error> {
+        let answer = self.http.send(request).await;
+        let answer = answer.map_err(|fault| fault.error(PART))?;
+        Ok(Answer::of(request, answer)?)
+    }
 }
 
 impl Answer {
-    pub(super) fn of(url: &str, response: Response) -> Result<Self, GcpError> {
-        let host = Url::parse(url)
+    pub(super) fn of(request: &Request, response: Response) -> Result<Self, GcpError> {
+        let host = Url::parse(request.place())
             .ok()
             .and_then(|url| url.host_str().map(str::to_owned))
             .unwrap_or_default();

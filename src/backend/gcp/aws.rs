@@ -21,6 +21,7 @@ use crate::backend::aws_files;
 use crate::config::Node;
 use crate::credential::Redacted;
 use crate::error::Error;
+use crate::http::percent_encoded;
 use crate::tls;
 
 /// The node's AWS identity, from the SDK's default chain, as a subject token.
@@ -99,21 +100,7 @@ fn signed(url: &Url, region: &str, audience: &str, credentials: Credentials) -> 
         .map(|(key, value)| json!({ "key": key, "value": value }))
         .collect();
     let request = json!({ "url": url.as_str(), "method": "POST", "headers": headers, "body": "" });
-    Some(percent_encoded(&request.to_string()).into())
-}
-
-fn percent_encoded(text: &str) -> String {
-    use std::fmt::Write;
-
-    let mut out = String::with_capacity(text.len() * 2);
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) {
-            out.push(byte.into());
-        } else {
-            write!(out, "%{byte:02X}").expect("because writing to a String cannot fail");
-        }
-    }
-    out
+    Some(percent_encoded(&request.to_string(), b"").into())
 }
 
 /// The header that binds the proof to one identity provider at Google.

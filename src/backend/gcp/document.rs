@@ -4,20 +4,17 @@
 
 mod reader;
 
-use std::borrow::Cow;
 use std::path::PathBuf;
 
 use base64::Engine;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
-use reader::{Document, TOKEN_URI};
+use reader::Document;
 use zeroize::Zeroizing;
 
-use super::ACCESS_TOKEN;
-use super::errors::GcpError;
+use super::errors::{DocumentFault, GcpError};
 use crate::credential::Redacted;
-use crate::json::{self, JsonError};
-use thiserror::Error;
+use crate::json;
 
 /// The identity that logs in, and those that it impersonates.
 #[derive(Debug)]
@@ -104,62 +101,6 @@ pub(super) enum Author {
     Tenant,
     /// The operator, who may do all of that.
     Operator,
-}
-
-/// What is wrong with a document; printed after its origin.
-#[derive(Debug, Error)]
-pub(super) enum DocumentFault {
-    #[error(" is a path, and a secret may not name files of the node")]
-    Path,
-    #[error(" is neither JSON nor base64 of JSON")]
-    Neither,
-    #[error(" is not a JSON object: {0}")]
-    Json(JsonError),
-    #[error(": \"type\" isn't one that this helper knows")]
-    Type,
-    /// The type, and why a tenant's document may not have it.
-    #[error(": \"type\" is {0}")]
-    TenantsType(&'static str),
-    #[error(": \"token_uri\" is not Google's own, and a secret may not say where its key is sent")]
-    TokenUri,
-    #[error(
-        ": \"universe_domain\" is not googleapis.com, whose registries are the ones this helper knows"
-    )]
-    Universe,
-    #[error(": \"credential_source\" is neither a file, a URL nor AWS")]
-    Source,
-    #[error(": \"{0}\" is not an https:// address")]
-    NotHttps(&'static str),
-    /// A member, and what it should be.
-    #[error(": \"{0}\" is missing or no {1}")]
-    Missing(&'static str, &'static str),
-}
-
-impl DocumentFault {
-    pub(super) fn of(self, origin: &str) -> GcpError {
-        let (origin, what) = (origin.to_owned(), self);
-        GcpError::Document { origin, what }
-    }
-
-    pub(super) fn fix(&self) -> Cow<'static, str> {
-        match self {
-            Self::Path | Self::Neither => {
-                "put the JSON of a service-account key itself, or base64 of it, into the secret".into()
-            }
-            Self::Json(_) | Self::Missing(..) => "put the file as Google gave it".into(),
-            Self::Type => {
-                "use a service account, a user, an external account or an impersonated service account".into()
-            }
-            Self::TenantsType(_) | Self::Universe => {
-                format!("use a service account's own key, or {ACCESS_TOKEN}").into()
-            }
-            Self::TokenUri => format!("set it to {TOKEN_URI}, or leave it out").into(),
-            Self::Source => {
-                "programs and certificates are not supported: let them write the token to a file".into()
-            }
-            Self::NotHttps(_) => "correct it".into(),
-        }
-    }
 }
 
 /// Reads the document in a secret: JSON or base64 of it, never a path.

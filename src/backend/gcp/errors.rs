@@ -1,17 +1,16 @@
 //! Failures of Google logins. Nothing from a document or an answer is repeated, except names with strict syntax.
 
+use std::borrow::Cow;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use thiserror::Error;
 
-use super::ambient::{NO_IDENTITY, VARIABLE};
-use super::document::DocumentFault;
-use super::refusal::Refusal;
-use super::{ACCESS_TOKEN, KEY, PART, PROJECT};
+use super::{ACCESS_TOKEN, KEY, PART, PROJECT, TOKEN_URI, VARIABLE};
 use crate::credential::CredentialError;
 use crate::error::{Code, Fault, Meaning};
 use crate::http::HttpError;
+use crate::json::JsonError;
 
 /// A failed login. `origin` is the key of the secret, the file or the service account that defines the identity; `host`
 /// is the server.
@@ -91,6 +90,70 @@ pub(super) enum AwsProof {
     /// The source's message is omitted, because it may quote an answer.
     #[error("the source of this node's AWS credentials fails")]
     Failing,
+}
+
+/// What is wrong with a document; printed after its origin.
+#[derive(Debug, Error)]
+pub(super) enum DocumentFault {
+    #[error(" is a path, and a secret may not name files of the node")]
+    Path,
+    #[error(" is neither JSON nor base64 of JSON")]
+    Neither,
+    #[error(" is not a JSON object: {0}")]
+    Json(JsonError),
+    #[error(": \"type\" isn't one that this helper knows")]
+    Type,
+    /// The type, and why a tenant's document may not have it.
+    #[error(": \"type\" is {0}")]
+    TenantsType(&'static str),
+    #[error(": \"token_uri\" is not Google's own, and a secret may not say where its key is sent")]
+    TokenUri,
+    #[error(
+        ": \"universe_domain\" is not googleapis.com, whose registries are the ones this helper knows"
+    )]
+    Universe,
+    #[error(": \"credential_source\" is neither a file, a URL nor AWS")]
+    Source,
+    #[error(": \"{0}\" is not an https:// address")]
+    NotHttps(&'static str),
+    /// A member, and what it should be.
+    #[error(": \"{0}\" is missing or no {1}")]
+    Missing(&'static str, &'static str),
+}
+
+impl DocumentFault {
+    pub(super) fn of(self, origin: &str) -> GcpError {
+        let (origin, what) = (origin.to_owned(), self);
+        GcpError::Document { origin, what }
+    }
+
+    pub(super) fn fix(&self) -> Cow<'static, str> {
+        match self {
+            Self::Path | Self::Neither => {
+                "put the JSON of a service-account key itself, or base64 of it, into the secret".into()
+            }
+            Self::Json(_) | Self::Missing(..) => "put the file as Google gave it".into(),
+            Self::Type => {
+                "use a service account, a user, an external account or an impersonated service account".into()
+            }
+            Self::TenantsType(_) | Self::Universe => {
+                format!("use a service account's own key, or {ACCESS_TOKEN}").into()
+            }
+            Self::TokenUri => format!("set it to {TOKEN_URI}, or leave it out").into(),
+            Self::Source => {
+                "programs and certificates are not supported: let them write the token to a file".into()
+            }
+            Self::NotHttps(_) => "correct it".into(),
+        }
+    }
+}
+
+/// The cause and fix of a refusal.
+#[derive(Debug, Error)]
+#[error("{cause}")]
+pub(super) struct Refusal {
+    pub(super) cause: String,
+    pub(super) fix: String,
 }
 
 impl AwsProof {
@@ -174,5 +237,6 @@ impl Fault for GcpError {
     }
 }
 
+const NO_IDENTITY: &str = "give it one: attach a service account, or name a credential file in GOOGLE_APPLICATION_CREDENTIALS";
 const WHENCE: &str =
     "see what gives it an AWS identity (AWS_PROFILE, web identity, the metadata service)";

@@ -8,13 +8,10 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use aws_lc_rs::signature::RSA_PKCS1_SHA256;
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use serde_json::json;
-use zeroize::Zeroizing;
 
-use super::answer::{Answer, ask};
+use super::answer::{Answer, Asker};
 use super::document::{Account, ActsAs, Base, External, Identity, User};
 use super::errors::GcpError;
 use super::federation;
@@ -35,104 +32,71 @@ pub(super) struct Token {
 
 /// Gets an identity's token for registries.
 pub(super) async fn token(http: &Http, identity: &Identity, node: &Node) -> Result<Token, Error> {
-    // To impersonate another account, the own token needs only that scope.
-    let scope = if identity.acts_as.is_empty() {
-        SCOPE
-    } else {
-        IAM_SCOPE
-    };
     let origin = identity.origin.as_str();
-    let mut token = match &identity.base {
-        Base::Account(account) => of_account(http, origin, account, scope).await?,
-        Base::User(user) => of_user(http, origin, user).await?,
-        Base::External(external) => of_external(http, origin, external, scope, node).await?,
-    };
-    for (index, target) in identity.acts_as.iter().enumerate() {
-        let scope = if index + 1 == identity.acts_as.len() {
+    let asker = Asker { http, node, origin };
+    // To impersonate another account, a token needs only that scope.
+    let scope = |done| {
+        if done == identity.acts_as.len() {
             SCOPE
         } else {
             IAM_SCOPE
-        };
-        token = acting_as(http, origin, target, &token, scope).await?;
+        }
+    };
+    let mut token = match &identity.base {
+        Base::Account(account) => of_account(asker, account, scope(0)).await?,
+        Base::User(user) => of_user(asker, user).await?,
+        Base::External(external) => of_external(asker, external, scope(0)).await?,
+    };
+    for (index, target) in identity.acts_as.iter().enumerate() {
+        token = acting_as(asker, target, &token, scope(index + 1)).await?;
     }
     Ok(token)
 }
 
-async fn of_account(
-    http: &Http,
-    origin: &str,
-    account: &Account,
-    scope: &str,
-) -> Result<Token, Error> {
-    let assertion = assertion(origin, account, scope)?;
+async fn of_account(asker: Asker<'_>, account: &Account, scope: &str) -> Result<Token, Error> {
+    let assertion = assertion(asker.origin, account, scope)?;
     let request = Request::post(&account.token_uri)
         .form([("grant_type", JWT_BEARER.into()), ("assertion", assertion)]);
-    granted(
-        &ask(http, &account.token_uri, &request).await?,
-        origin,
-        &Grant::Account {
-            email: &account.email,
-        },
-    )
+    let email = &account.email;
+    let answer = asker.ask(&request).await?;
+    granted(&answer, asker.origin, &Grant::Account { email })
 }
 
-async fn of_user(http: &Http, origin: &str, user: &User) -> Result<Token, Error> {
+async fn of_user(asker: Asker<'_>, user: &User) -> Result<Token, Error> {
     let request = Request::post(&user.token_uri).form([
         ("grant_type", "refresh_token".into()),
         ("client_id", user.client_id.as_str().into()),
         ("client_secret", user.client_secret.clone()),
         ("refresh_token", user.refresh_token.clone()),
     ]);
-    granted(
-        &ask(http, &user.token_uri, &request).await?,
-        origin,
-        &Grant::User,
-    )
+    granted(&asker.ask(&request).await?, asker.origin, &Grant::User)
 }
 
-async fn of_external(
-    http: &Http,
-    origin: &str,
-    external: &External,
-    scope: &str,
-    node: &Node,
-) -> Result<Token, Error> {
-    let subject = federation::subject_token(http, origin, external, node).await?;
+async fn of_external(asker: Asker<'_>, external: &External, scope: &str) -> Result<Token, Error> {
+    let subject = federation::subject_token(asker, external).await?;
+    let subject_type = external.subject_token_type.as_str();
     let mut form = vec![
         ("grant_type", TOKEN_EXCHANGE.into()),
         ("audience", external.audience.as_str().into()),
         ("scope", scope.into()),
         ("requested_token_type", ACCESS_TOKEN_TYPE.into()),
-        (
-            "subject_token_type",
-            external.subject_token_type.as_str().into(),
-        ),
+        ("subject_token_type", subject_type.into()),
         ("subject_token", subject),
     ];
     form.extend(external.user_project.as_ref().map(|project| {
-        (
-            "options",
-            json!({ "userProject": project }).to_string().into(),
-        )
+        let options = json!({ "userProject": project });
+        ("options", options.to_string().into())
     }));
     let mut request = Request::post(&external.token_url).form(form);
     if let Some((id, secret)) = &external.client {
-        let pair = Zeroizing::new(format!("{id}:{}", secret.expose()));
-        request = request.header(
-            "authorization",
-            format!("Basic {}", STANDARD.encode(pair.as_bytes())),
-        );
+        request = request.basic(id, secret);
     }
-    granted(
-        &ask(http, &external.token_url, &request).await?,
-        origin,
-        &Grant::Federation,
-    )
+    let answer = asker.ask(&request).await?;
+    granted(&answer, asker.origin, &Grant::Federation)
 }
 
 async fn acting_as(
-    http: &Http,
-    origin: &str,
+    asker: Asker<'_>,
     target: &ActsAs,
     own: &Token,
     scope: &str,
@@ -142,9 +106,10 @@ async fn acting_as(
     let request = Request::post(&target.url)
         .bearer(&own.secret)
         .json(body.to_string().into());
-    let answer = ask(http, &target.url, &request).await?;
+    let answer = asker.ask(&request).await?;
     if !answer.response.is_success() {
-        return Err(refused(&answer, origin, &Grant::Impersonation { url: &target.url }).into());
+        let grant = Grant::Impersonation { url: &target.url };
+        return Err(refused(&answer, asker.origin, &grant).into());
     }
     let vended: Vended = answer.object()?;
     let ends = vended.expire_time.take();
@@ -225,7 +190,8 @@ mod tests {
     use aws_lc_rs::encoding::AsDer;
     use aws_lc_rs::rsa::{KeyPair, KeySize};
     use aws_lc_rs::signature::{KeyPair as _, RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey};
-    use base64::engine::general_purpose::URL_SAFE_NO_PAD as URL;
+    use base64::Engine;
+    use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD as URL};
 
     use std::time::Duration;
 

@@ -4,30 +4,28 @@
 use std::path::Path;
 
 use super::ambient::read;
-use super::answer::{Answer, ask};
+use super::answer::{Answer, Asker};
 use super::aws;
 use super::document::{External, Source};
 use super::errors::GcpError;
-use crate::config::Node;
 use crate::credential::Redacted;
 use crate::error::Error;
-use crate::http::{Http, Request};
+use crate::http::Request;
 use crate::json;
 
 /// Gets the token to be exchanged.
 pub(super) async fn subject_token(
-    http: &Http,
-    origin: &str,
+    asker: Asker<'_>,
     external: &External,
-    node: &Node,
 ) -> Result<Redacted, Error> {
+    let Asker { origin, node, .. } = asker;
     match &external.source {
         Source::File { path, field } => from_file(origin, path, field.as_deref()),
         Source::Url {
             url,
             headers,
             field,
-        } => from_url(http, origin, url, headers, field.as_deref()).await,
+        } => from_url(asker, url, headers, field.as_deref()).await,
         Source::Pod { token } => Ok(token.clone()),
         Source::Aws { verification_url } => {
             aws::subject_token(origin, verification_url, &external.audience, node).await
@@ -41,38 +39,32 @@ pub(super) fn from_file(origin: &str, path: &Path, field: Option<&str>) -> Resul
         let path = path.to_owned();
         return Err(GcpError::NoTokenFile { origin, path }.into());
     };
-    pick(&bytes, field).ok_or_else(|| {
-        let place = path.display().to_string();
-        GcpError::SubjectFormat { place, origin }.into()
-    })
+    let place = path.display().to_string();
+    Ok(pick(&bytes, field).ok_or(GcpError::SubjectFormat { place, origin })?)
 }
 
 async fn from_url(
-    http: &Http,
-    origin: &str,
+    asker: Asker<'_>,
     url: &str,
     headers: &[(String, Redacted)],
     field: Option<&str>,
 ) -> Result<Redacted, Error> {
-    let request = headers
-        .iter()
-        .fold(Request::get(url), |request, (name, value)| {
-            request.header(name, value.clone())
-        });
-    let Answer { host, response } = ask(http, url, &request).await?;
-    let (origin, status) = (origin.to_owned(), response.status);
+    let mut request = Request::get(url);
+    for (name, value) in headers {
+        request = request.header(name, value.clone());
+    }
+    let Answer { host, response } = asker.ask(&request).await?;
+    let (origin, status) = (asker.origin.to_owned(), response.status);
     if !response.is_success() {
-        let error = GcpError::NoSubject {
+        return Err(GcpError::NoSubject {
             host,
             status,
             origin,
-        };
-        return Err(error.into());
+        }
+        .into());
     }
-    pick(&response.body, field).ok_or_else(|| {
-        let place = host;
-        GcpError::SubjectFormat { place, origin }.into()
-    })
+    let place = host;
+    Ok(pick(&response.body, field).ok_or(GcpError::SubjectFormat { place, origin })?)
 }
 
 /// The token in a text: all of it, or one member of a JSON object.

@@ -1,5 +1,6 @@
 //! The identity behind a credential document: from its content, and from the token that it yields.
 
+use super::answer::Asker;
 use super::document::{Base, External, Identity, Source};
 use super::federation;
 use super::refusal::{shown, target};
@@ -24,11 +25,8 @@ impl Document {
         };
         Ok(match &external.source {
             Source::File { path, field } => {
-                let bearer = Bearer::of(&federation::from_file(
-                    &self.identity.origin,
-                    path,
-                    field.as_deref(),
-                )?);
+                let (origin, field) = (&self.identity.origin, field.as_deref());
+                let bearer = Bearer::of(&federation::from_file(origin, path, field)?);
                 let of = bearer
                     .subject
                     .map(|subject| format!("{} ({subject})", scope.identity()));
@@ -61,8 +59,9 @@ impl Document {
         let Some(external) = self.external() else {
             return Ok(None);
         };
-        let token = federation::subject_token(http, &self.identity.origin, external, node).await?;
-        let bearer = Bearer::of(&token);
+        let origin = self.identity.origin.as_str();
+        let asker = Asker { http, node, origin };
+        let bearer = Bearer::of(&federation::subject_token(asker, external).await?);
         Ok(bearer.subject.map(|_| bearer.parts[1..].join(" ")))
     }
 

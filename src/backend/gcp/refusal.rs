@@ -5,7 +5,7 @@
 use serde::Deserialize;
 
 use super::answer::Answer;
-use super::errors::GcpError;
+use super::errors::{GcpError, Refusal};
 use crate::credential::Redacted;
 use crate::json::{Loose, Value};
 
@@ -48,14 +48,6 @@ struct Said<'a> {
     status: u16,
     code: String,
     words: String,
-}
-
-/// The cause and fix of a refusal.
-#[derive(Debug, thiserror::Error)]
-#[error("{cause}")]
-pub(super) struct Refusal {
-    cause: String,
-    pub(super) fix: String,
 }
 
 fn told(cause: impl Into<String>, fix: impl Into<String>) -> Refusal {

@@ -62,7 +62,7 @@ impl<'a> Checked<'a> {
         let asked = credential.map(|credential| {
             let certificates = match CertDirs::of(env).read(&image.spelling) {
                 Ok(certificates) => certificates,
-                Err(fault) => return (credential, Ok(Report::early(Verdict::CertsD(fault)))),
+                Err(fault) => return (credential, Ok(Verdict::CertsD(fault).into())),
             };
             let read = certificates.files.iter();
             files.extend(read.map(|file| file.display().to_string()));

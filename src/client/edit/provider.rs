@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 
 use super::FORM;
 use super::json::{laid_out, members, part, written};
-use super::yaml;
+use super::yaml::{self, NOT_IT, OWN};
 
 /// A parsed configuration and its text.
 pub struct Providers<'a> {
@@ -81,34 +81,28 @@ impl<'a> Providers<'a> {
         let Some(is) = self.own() else {
             return Ok(Some((self.edited(Some(entry))?, None)));
         };
-        let named = |image| {
-            is["matchImages"]
-                .as_array()
-                .is_some_and(|all| all.contains(image))
-        };
-        let are_named = entry["matchImages"]
-            .as_array()
-            .is_some_and(|images| images.iter().all(named));
+        let all = is["matchImages"].as_array();
+        let named = |image: &String| all.is_some_and(|all| all.contains(&json!(image)));
+        let are_named = images.iter().all(named);
         if are_named && CALLED.iter().all(|key| is_called(is, key)) {
             return Ok(None);
         }
+        let was = OWN.map(|key| (key.to_owned(), is[key].clone()));
+        let was = Some(Value::from_iter(was));
         if are_named {
             // An entry that calls the helper differently never worked, so it need not be restored.
             let mut new = is.clone();
             for key in CALLED.iter().filter(|key| !is_called(is, key)) {
                 new[*key] = entry[*key].clone();
             }
-            let was = OWN.map(|key| (key.to_owned(), is[key].clone()));
-            return Ok(Some((self.edited(Some(new))?, Some(Value::from_iter(was)))));
+            return Ok(Some((self.edited(Some(new))?, was)));
         }
         if !force {
             return Err(format!(
                 "it has an entry {NAME} that names other images; --force changes that entry"
             ));
         }
-        let was = OWN.map(|key| (key.to_owned(), is[key].clone()));
-        let new = self.edited(Some(changed(is, &entry)))?;
-        Ok(Some((new, Some(Value::from_iter(was)))))
+        Ok(Some((self.edited(Some(changed(is, &entry)))?, was)))
     }
 
     /// Removes this helper's entry, or restores what `was` in it; `None` if there is no entry.
@@ -232,9 +226,7 @@ const KIND: &str = "CredentialProviderConfig";
 const PROTOCOL: &str = "credentialprovider.kubelet.k8s.io/v1";
 const EMPTY: &str =
     "apiVersion: kubelet.config.k8s.io/v1\nkind: CredentialProviderConfig\nproviders: []\n";
-/// The members of this helper's entry, in addition to its name.
-pub(super) const OWN: [&str; 4] = ["apiVersion", "args", "defaultCacheDuration", "matchImages"];
-/// Those of them that are the same for all images.
+/// Those of [`OWN`] that are the same for all images.
 const CALLED: [&str; 3] = ["args", "apiVersion", "defaultCacheDuration"];
 /// Members that have no secrets at any depth.
 const SHOWN: [&str; 8] = [
@@ -247,4 +239,3 @@ const SHOWN: [&str; 8] = [
     "matchImages",
     "tokenAttributes",
 ];
-pub(super) const NOT_IT: &str = "it isn't a CredentialProviderConfig";

@@ -5,7 +5,6 @@ use yaml_edit::{AnchorRegistry, MappingBuilder, SequenceBuilder, YamlFile, YamlN
 use zeroize::Zeroizing;
 
 use super::FORM;
-use super::provider::{NOT_IT, OWN};
 
 /// Adds this helper's entry to the list, or changes or removes the one at `own`.
 pub(super) fn edited(
@@ -108,4 +107,7 @@ fn value_of(node: &YamlNode) -> Result<Value, String> {
     }
 }
 
+/// The members of this helper's entry, in addition to its name.
+pub(super) const OWN: [&str; 4] = ["apiVersion", "args", "defaultCacheDuration", "matchImages"];
+pub(super) const NOT_IT: &str = "it isn't a CredentialProviderConfig";
 const UNKEPT: &str = "it has anchors, aliases, tags or a key that stands twice";

@@ -12,7 +12,7 @@ use rustix::fs::{
 use rustix::io::Errno;
 use rustix::process::geteuid;
 
-use super::{Place, Readers, Text, unchanged, unwritable};
+use super::{FileFault, Place, Readers, Text, unwritable};
 use crate::error::Error;
 use crate::trusted::ACL;
 
@@ -43,11 +43,8 @@ impl Aside<'_> {
         let mut file = File::from(file.map_err(|error| unwritable(path, error))?);
         file.write_all(self.text.as_bytes()).map_err(failed)?;
         self.give(&file).map_err(failed)?;
-        self.grant(&file).map_err(|error| {
-            let cause = format_args!("its access list (getfacl) cannot be kept ({error})");
-            let fix = "change the file by hand, or remove the list with setfacl -b";
-            unchanged(path, cause, fix)
-        })?;
+        self.grant(&file)
+            .map_err(|error| FileFault::AccessList(error).of(path))?;
         if self.like.is_none_or(|like| like.acl.is_none()) {
             // Set-user-ID and similar bits are dropped; a configuration doesn't need them.
             let mode = self.like.map(|like| like.metadata.mode() & 0o777);

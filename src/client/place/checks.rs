@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{AtFlags, fstat, statat};
 use rustix::io::Errno;
 
-use super::{Place, Text, unchanged, unwritable};
+use super::{FileFault, Place, Text, unwritable};
 use crate::error::Error;
 
 impl Place {
@@ -30,15 +30,8 @@ impl Place {
         else {
             return Ok(());
         };
-        let cause = format!(
-            "it is a symbolic link of user {owner} to {}, which is not that user's, and root does not follow it",
-            self.path.display()
-        );
-        let fix = format_args!(
-            "run this as that user: sudo -u '#{owner}' {} …",
-            env!("CARGO_PKG_NAME")
-        );
-        Err(unchanged(link, cause, fix))
+        let (owner, to) = (*owner, self.path.clone());
+        Err(FileFault::ForeignLink { owner, to }.of(link))
     }
 
     /// Root could write a read-only file, but somebody made it read-only on purpose.
@@ -48,8 +41,7 @@ impl Place {
         let file = old.map(|old| (self.path(), old.metadata.mode()));
         for (path, mode) in file.into_iter().chain([(dir, above.st_mode)]) {
             if mode & 0o222 == 0 {
-                let fix = format_args!("chmod u+w {} if it may be", path.display());
-                return Err(unchanged(path, "it is read-only", fix));
+                return Err(FileFault::ReadOnly.of(path));
             }
         }
         Ok(())

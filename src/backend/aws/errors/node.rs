@@ -6,39 +6,33 @@ use aws_sdk_sts::operation::assume_role_with_web_identity::AssumeRoleWithWebIden
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 
-use super::super::node::Source;
+use super::super::PART;
 use super::super::wire::{Outcome, Wire, chain};
-use super::super::{Api, PART};
-use super::{ASSUME, AwsError, Call, ProfileFault, WEB_IDENTITY, Who, late, transport::transport};
+use super::{ASSUME, AwsError, Call, ProfileFault, WEB_IDENTITY, late, transport::transport};
 use crate::error::{Code, Error, Fault, Meaning};
 use crate::token::shown;
 
 /// The error if the source of the node's credentials gave none.
 pub(in crate::backend::aws) fn no_credentials(
     error: &CredentialsError,
-    source: &Source,
+    is_instance: bool,
     profile: &str,
-    api: &Api,
-    wire: &Wire,
+    call: Call,
 ) -> Error {
-    let call = Call {
-        api,
-        who: Who::Node,
-    };
     for cause in chain(error) {
         if let Some(error) = cause.downcast_ref::<SdkError<AssumeRoleError, HttpResponse>>() {
-            return call.failed(ASSUME, error, wire);
+            return call.failed(ASSUME, error);
         }
         if let Some(error) =
             cause.downcast_ref::<SdkError<AssumeRoleWithWebIdentityError, HttpResponse>>()
         {
-            return call.failed(WEB_IDENTITY, error, wire);
+            return call.failed(WEB_IDENTITY, error);
         }
     }
     let texts: Vec<String> = chain(error).map(ToString::to_string).collect();
     let says = |words: &str| texts.iter().any(|text| text.contains(words));
     match error {
-        CredentialsError::ProviderTimedOut(_) => late(wire),
+        CredentialsError::ProviderTimedOut(_) => late(call.wire),
         CredentialsError::InvalidConfiguration(_) => {
             // The SDK's message about names in the profile files. They are the operator's, so they may be shown.
             let found = texts
@@ -50,13 +44,16 @@ pub(in crate::backend::aws) fn no_credentials(
             );
             NodeError::Configuration(shown(what)).into()
         }
-        _ if matches!(source, Source::Instance { .. }) => no_instance_role(wire),
+        _ if is_instance => no_instance_role(call.wire),
         _ if says("external process") => NodeError::Process.into(),
         _ if says("sso") || says("SSO") => NodeError::Sso.into(),
         CredentialsError::CredentialsNotLoaded(_) => {
             AwsError::profile(profile, ProfileFault::Empty).into()
         }
-        _ => transport("the source of the node's credentials", api.region(), wire),
+        _ => {
+            let source = "the source of the node's credentials";
+            transport(source, &call.api.region, call.wire)
+        }
     }
 }
 

@@ -4,8 +4,7 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
-use super::super::PART;
-use super::super::role::POD_ROLES;
+use super::super::{PART, POD_ROLES};
 use crate::credential::CredentialError;
 use crate::error::{Code, Fault, Meaning};
 use crate::token::shown;
@@ -59,10 +58,6 @@ pub(in crate::backend::aws) enum AwsError {
     NoToken,
     #[error("the token isn't a credential: {0}")]
     Unusable(CredentialError),
-    #[error("the file it names {0}")]
-    Bundle(&'static str),
-    #[error("the file it names cannot be used")]
-    BundleRefused(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
 /// What is wrong with a profile.
@@ -141,10 +136,6 @@ impl Fault for AwsError {
                 "check whether a proxy or endpoint_url puts something else in ECR's place",
             ),
             Self::Unusable(_) => of(Code::MintUnexpected, ""),
-            Self::Bundle(_) | Self::BundleRefused(_) => {
-                Meaning::new(Code::ConfigUnreadable, "AWS_CA_BUNDLE")
-                    .fix("name a file of PEM certificates, or unset it")
-            }
         }
     }
 }

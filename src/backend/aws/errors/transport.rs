@@ -1,18 +1,20 @@
 //! Errors in reaching a service, as opposed to its answers.
 
 use super::super::PART;
-use super::super::wire::{Outcome, Wire};
+use super::super::wire::{Exchange, Outcome, Wire};
 use crate::error::{Code, Error, Fault, Meaning};
-use crate::http::ProxyName;
 
 /// The call was not answered in time.
 pub(in crate::backend::aws) fn late(wire: &Wire) -> Error {
-    let last = wire.last();
-    let aws = || "AWS".to_owned();
-    let host = Some(last.host).filter(|host| !host.is_empty());
-    let through = last.proxy.map(|proxy| format!(", through {proxy}"));
-    let (host, through) = (host.unwrap_or_else(aws), through.unwrap_or_default());
-    TransportError::Late { host, through }.into()
+    let Exchange { host, proxy, .. } = wire.last();
+    let place = if host.is_empty() {
+        "AWS".to_owned()
+    } else {
+        host
+    };
+    let through = proxy.map(|proxy| format!(", through {proxy}"));
+    let what = What::Late(through.unwrap_or_default());
+    TransportError { place, what }.into()
 }
 
 /// The error for a call without a usable answer.
@@ -20,16 +22,17 @@ pub(super) fn transport(service: &str, region: &str, wire: &Wire) -> Error {
     let last = wire.last();
     let host = last.host;
     // The failed connection was to the proxy, not to the host.
-    let error = match (last.outcome, last.proxy) {
-        (Outcome::Refused, Some(proxy)) => TransportError::ProxyRefused(proxy),
-        (Outcome::Unresolvable, Some(proxy)) => TransportError::ProxyUnresolvable(proxy),
-        (Outcome::Proxy, Some(proxy)) => TransportError::ProxyBlocks { proxy, host },
+    let (place, what) = match (last.outcome, last.proxy) {
+        (Outcome::Refused, Some(proxy)) => (proxy.to_string(), What::ProxyRefused),
+        (Outcome::Unresolvable, Some(proxy)) => {
+            (format!("the name of {proxy}"), What::ProxyUnresolvable)
+        }
+        (Outcome::Proxy, Some(proxy)) => (proxy.to_string(), What::ProxyBlocks(host)),
         (Outcome::ProxySetting(cause), Some(proxy)) => {
-            TransportError::ProxySetting(proxy.variable, cause)
+            (proxy.variable.to_owned(), What::ProxySetting(cause))
         }
         (Outcome::Waiting | Outcome::TimedOut, _) => return late(wire),
         (outcome, _) => {
-            let place = format!("{service} ({host})");
             let what = match outcome {
                 Outcome::Refused => What::Refused,
                 Outcome::Unresolvable => What::Unresolvable(region.to_owned()),
@@ -42,44 +45,42 @@ pub(super) fn transport(service: &str, region: &str, wire: &Wire) -> Error {
                 Outcome::Answered { status, .. } => What::Status(status),
                 _ => What::Broken,
             };
-            TransportError::Service { place, what }
+            (format!("{service} ({host})"), what)
         }
     };
-    error.into()
+    TransportError { place, what }.into()
 }
 
 /// The service limits the rate of calls, by status or by its own error code.
 pub(super) fn throttled(service: &str, region: &str, wire: &Wire) -> Error {
-    let retry_after = match wire.last().outcome {
+    let what = What::Throttles(match wire.last().outcome {
         Outcome::Answered { retry_after, .. } => retry_after,
         _ => None,
-    };
-    let (place, what) = (
-        format!("{service} in {region}"),
-        What::Throttles(retry_after),
-    );
-    TransportError::Service { place, what }.into()
+    });
+    let place = format!("{service} in {region}");
+    TransportError { place, what }.into()
 }
 
+/// A host, a service or a proxy, and what happened there.
 #[derive(Debug, thiserror::Error)]
-enum TransportError {
-    #[error("{host} did not answer in time{through}")]
-    Late { host: String, through: String },
-    #[error("{0} refused the connection")]
-    ProxyRefused(ProxyName),
-    #[error("the name of {0} cannot be resolved")]
-    ProxyUnresolvable(ProxyName),
-    #[error("{proxy} does not let connections through to {host}")]
-    ProxyBlocks { proxy: ProxyName, host: String },
-    #[error("{0} {1}")]
-    ProxySetting(&'static str, &'static str),
-    /// A service at a host or in a region.
-    #[error("{place} {what}")]
-    Service { place: String, what: What },
+#[error("{place} {what}")]
+struct TransportError {
+    place: String,
+    what: What,
 }
 
 #[derive(Debug, thiserror::Error)]
 enum What {
+    #[error("did not answer in time{0}")]
+    Late(String),
+    #[error("refused the connection")]
+    ProxyRefused,
+    #[error("cannot be resolved")]
+    ProxyUnresolvable,
+    #[error("does not let connections through to {0}")]
+    ProxyBlocks(String),
+    #[error("{0}")]
+    ProxySetting(&'static str),
     #[error("refused the connection")]
     Refused,
     #[error("does not resolve: either there is no region {0} or the node has no DNS for it")]
@@ -110,29 +111,26 @@ impl Fault for TransportError {
     fn meaning(&self) -> Meaning {
         let of = |code, fix: &'static str| Meaning::new(code, PART).fix(fix);
         let unreachable = |fix| of(Code::MintUnreachable, fix).unreachable();
-        match self {
-            Self::Late { .. } => unreachable(REACH),
-            Self::ProxyRefused(_) | Self::ProxyUnresolvable(_) | Self::ProxyBlocks { .. } => {
+        match self.what {
+            What::Late(_) | What::Refused | What::Broken => unreachable(REACH),
+            What::ProxyRefused | What::ProxyUnresolvable | What::ProxyBlocks(_) => {
                 unreachable(PROXY)
             }
-            Self::ProxySetting(..) => of(Code::ConfigInvalid, PROXY),
-            Self::Service { what, .. } => match what {
-                What::Refused | What::Broken => unreachable(REACH),
-                What::Unresolvable(_) => unreachable(
-                    "see the region in the registry's name, and the node's DNS or VPC endpoint",
-                ),
-                What::Certificate(_) => of(
-                    Code::MintUnexpected,
-                    "check whether a proxy intercepts TLS; SSL_CERT_FILE or AWS_CA_BUNDLE names the authorities to trust",
-                ),
-                What::TooLarge | What::Status(200..=399) => of(Code::MintUnexpected, NO_ANSWER),
-                What::Throttles(_) => of(Code::MintThrottled, THROTTLED).unreachable().answered(),
-                What::Status(500..) => unreachable(
-                    "try again; where it stays, check whether that service is well (https://health.aws.amazon.com)",
-                )
-                .answered(),
-                What::Status(_) => of(Code::MintRefused, NO_ANSWER).answered(),
-            },
+            What::ProxySetting(_) => of(Code::ConfigInvalid, PROXY),
+            What::Unresolvable(_) => unreachable(
+                "see the region in the registry's name, and the node's DNS or VPC endpoint",
+            ),
+            What::Certificate(_) => of(
+                Code::MintUnexpected,
+                "check whether a proxy intercepts TLS; SSL_CERT_FILE or AWS_CA_BUNDLE names the authorities to trust",
+            ),
+            What::TooLarge | What::Status(200..=399) => of(Code::MintUnexpected, NO_ANSWER),
+            What::Throttles(_) => of(Code::MintThrottled, THROTTLED).unreachable().answered(),
+            What::Status(500..) => unreachable(
+                "try again; where it stays, check whether that service is well (https://health.aws.amazon.com)",
+            )
+            .answered(),
+            What::Status(_) => of(Code::MintRefused, NO_ANSWER).answered(),
         }
     }
 }

@@ -7,21 +7,21 @@ use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_types::body::SdkBody;
 use http_body::{Body, Frame, SizeHint};
 
-use super::{Last, Outcome};
+use super::{Outcome, Wire};
 
 /// Limits an answer's body to `MAX_ANSWER`.
-pub(super) fn bounded(body: SdkBody, last: Last) -> SdkBody {
+pub(super) fn bounded(body: SdkBody, wire: Wire) -> SdkBody {
     SdkBody::from_body_1_x(Bounded {
         body,
         left: MAX_ANSWER,
-        last,
+        wire,
     })
 }
 
 struct Bounded {
     body: SdkBody,
     left: u64,
-    last: Last,
+    wire: Wire,
 }
 
 impl Body for Bounded {
@@ -36,10 +36,10 @@ impl Body for Bounded {
         let Some(frame) = ready!(Pin::new(&mut this.body).poll_frame(cx)) else {
             return Poll::Ready(None);
         };
-        let frame = frame.inspect_err(|_| this.last.set(Outcome::Broken))?;
+        let frame = frame.inspect_err(|_| this.wire.set(Outcome::Broken))?;
         let length = frame.data_ref().map_or(0, |data| data.len() as u64);
         let Some(left) = this.left.checked_sub(length) else {
-            this.last.set(Outcome::TooLarge);
+            this.wire.set(Outcome::TooLarge);
             return Poll::Ready(Some(Err("the answer is too large".into())));
         };
         this.left = left;

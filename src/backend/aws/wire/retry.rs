@@ -1,6 +1,6 @@
 //! `Retry-After`, which the SDK does not read.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use aws_smithy_runtime_api::client::interceptors::context::InterceptorContext;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
@@ -8,13 +8,10 @@ use aws_smithy_runtime_api::client::retries::classifiers::{
     ClassifyRetry, RetryAction, RetryClassifierPriority, RetryReason,
 };
 
-/// Waits as long as the server asks, if there is time.
-#[derive(Debug)]
-pub(super) struct RetryAfter {
-    pub(super) deadline: Instant,
-}
+use super::Wire;
 
-impl ClassifyRetry for RetryAfter {
+/// Waits as long as the server asks, if there is time.
+impl ClassifyRetry for Wire {
     fn classify_retry(&self, _: &InterceptorContext) -> RetryAction {
         RetryAction::NoActionIndicated
     }
@@ -31,9 +28,7 @@ impl ClassifyRetry for RetryAfter {
             return RetryAction::NoActionIndicated;
         };
         let delay = Duration::from_secs(seconds);
-        let in_time =
-            self.deadline.saturating_duration_since(Instant::now()) > delay + TIME_FOR_A_CALL;
-        if in_time && delay <= LONGEST_DELAY {
+        if self.left() > delay + TIME_FOR_A_CALL && delay <= LONGEST_DELAY {
             RetryAction::retryable_error_with_explicit_delay(*kind, delay)
         } else {
             RetryAction::RetryForbidden

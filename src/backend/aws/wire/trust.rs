@@ -10,8 +10,7 @@ use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
-use super::super::errors::AwsError;
-use crate::error::Error;
+use crate::error::{Code, Error, Fault, Meaning};
 use crate::tls;
 use crate::trusted::{self, Reader};
 
@@ -19,7 +18,7 @@ use crate::trusted::{self, Reader};
 pub(super) fn given(bundle: &str) -> Result<TlsContext, Error> {
     let store = TrustStore::empty().with_pem_certificate(read(bundle, trusted::read)?);
     let built = TlsContext::builder().with_trust_store(store).build();
-    Ok(built.map_err(|error| AwsError::BundleRefused(error.into()))?)
+    Ok(built.map_err(|error| BundleError::Refused(error.into()))?)
 }
 
 /// The authorities in `SSL_CERT_FILE`, `SSL_CERT_DIR` or the system's places. Without any, TLS fails when it is used.
@@ -63,18 +62,36 @@ fn pem(certificate: &[u8]) -> Vec<u8> {
 fn read(path: impl AsRef<Path>, reader: Reader) -> Result<Vec<u8>, Error> {
     let pem =
         tls::bundle_text(path.as_ref(), reader).map_err(|fault| fault.problem("AWS_CA_BUNDLE"))?;
-    let pem = pem.ok_or(AwsError::Bundle("cannot be read: it does not exist"))?;
+    let pem = pem.ok_or(BundleError::Unfit("cannot be read: it does not exist"))?;
     let mut roots = RootCertStore::empty();
     for certificate in CertificateDer::pem_slice_iter(&pem) {
         let added = certificate
             .ok()
             .and_then(|certificate| roots.add(certificate).ok());
-        added.ok_or(AwsError::Bundle("holds something that isn't a certificate"))?;
+        added.ok_or(BundleError::Unfit(
+            "holds something that isn't a certificate",
+        ))?;
     }
     if roots.is_empty() {
-        return Err(AwsError::Bundle("holds no certificate").into());
+        return Err(BundleError::Unfit("holds no certificate").into());
     }
     Ok(pem)
+}
+
+/// Why the file cannot be used.
+#[derive(Debug, thiserror::Error)]
+enum BundleError {
+    #[error("the file it names {0}")]
+    Unfit(&'static str),
+    #[error("the file it names cannot be used")]
+    Refused(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl Fault for BundleError {
+    fn meaning(&self) -> Meaning {
+        Meaning::new(Code::ConfigUnreadable, "AWS_CA_BUNDLE")
+            .fix("name a file of PEM certificates, or unset it")
+    }
 }
 
 #[cfg(test)]

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::{Account, ActsAs, Author, Base, DocumentFault, External, Source, User};
+use super::super::TOKEN_URI;
+use super::super::errors::DocumentFault;
+use super::{Account, ActsAs, Author, Base, External, Source, User};
 use crate::credential::Redacted;
 use crate::json::Loose;
 
@@ -232,8 +234,6 @@ fn object<T>(name: &'static str, member: Loose<T>) -> Result<T, DocumentFault> {
     member.take().ok_or(DocumentFault::Missing(name, "object"))
 }
 
-/// Google's token endpoint.
-pub(super) const TOKEN_URI: &str = "https://oauth2.googleapis.com/token";
 /// The endpoint's earlier URLs, which service-account keys may contain.
 const TOKEN_URIS: [&str; 4] = [
     TOKEN_URI,
