@@ -63,27 +63,32 @@ pub fn answer(
     let text = read_all(input, verb.limit(), PATIENCE).map_err(|error| error.with_example(EXAMPLE));
     env.log()
         .done(step, format_args!("{verb:?}: standard input read"));
-    let resolver = || Config::load(env).and_then(Resolver::new);
     match verb {
-        Verb::Get => get(&text?, resolver, err),
-        Verb::Store => store(&text?, resolver, err),
-        Verb::Erase => erase(&text?, resolver, err),
-        Verb::List => list(resolver, err),
+        Verb::Get => get(&text?, env, err),
+        Verb::Store => store(&text?, env, err),
+        Verb::Erase => erase(&text?, env, err),
+        Verb::List => list(env, err),
     }
 }
 
-/// Runs `what`, and then prints the resolver's warnings.
-pub(super) fn with_warnings<T>(
-    resolver: &Resolver,
+/// Does an audited piece of work, and then prints the resolver's warnings.
+fn work<T>(
+    (verb, host): (&'static str, Option<&str>),
+    env: &Env,
     err: &mut dyn Write,
-    work: impl FnOnce(&Resolver) -> T,
-) -> T {
-    let done = work(resolver);
-    resolver
-        .warnings()
-        .iter()
-        .for_each(|warning| warn(err, warning));
+    work: impl FnOnce(&Resolver) -> Result<T, Error>,
+) -> Result<T, Error> {
+    let resolver = Config::load(env).and_then(Resolver::new)?;
+    let done = resolver.audited(verb, host, work);
+    warn_of(&resolver, err);
     done
+}
+
+/// Prints the resolver's warnings.
+pub(super) fn warn_of(resolver: &Resolver, err: &mut dyn Write) {
+    for warning in resolver.warnings() {
+        warn(err, &warning);
+    }
 }
 
 /// The input of `get` and `erase`, without the line end that a person's `echo` adds.
@@ -96,19 +101,15 @@ fn server_url(text: &[u8]) -> Result<&[u8], Error> {
     }
 }
 
-fn get(
-    text: &[u8],
-    resolver: impl FnOnce() -> Result<Resolver, Error>,
-    err: &mut dyn Write,
-) -> Result<Zeroizing<String>, Error> {
+fn get(text: &[u8], env: &Env, err: &mut dyn Write) -> Result<Zeroizing<String>, Error> {
     let asked = server_url(text)?;
     // A text that can't be a registry certainly has no credential, so no store is asked and no configuration is read.
     let Ok(url) = ServerUrl::parse(text) else {
         kubelet::is_misdirected(asked, err);
         return Err(Error::NotFound);
     };
-    let credential = with_warnings(&resolver()?, err, |resolver| {
-        resolver.audited("get", Some(url.label()), |resolver| resolver.get(&url))
+    let credential = work(("get", Some(url.label())), env, err, |resolver| {
+        resolver.get(&url)
     })?;
     Ok(json::line(&Answer {
         server_url: &String::from_utf8_lossy(asked),
@@ -117,11 +118,7 @@ fn get(
     }))
 }
 
-fn store(
-    text: &[u8],
-    resolver: impl FnOnce() -> Result<Resolver, Error>,
-    err: &mut dyn Write,
-) -> Result<Zeroizing<String>, Error> {
+fn store(text: &[u8], env: &Env, err: &mut dyn Write) -> Result<Zeroizing<String>, Error> {
     let (server_url, username, secret) = StoreRequest::parse(text)?;
     let url = ServerUrl::parse(server_url.expose().as_bytes()).map_err(DockerError::ServerUrl)?;
     let credential =
@@ -129,27 +126,21 @@ fn store(
             CredentialError::NoUsername => Error::Protocol(NO_USERNAME),
             other => Error::from(DockerError::Credential(other)).about(url.label()),
         })?;
-    with_warnings(&resolver()?, err, |resolver| {
-        resolver.audited("store", Some(url.label()), |resolver| {
-            resolver.store(&url, credential)
-        })
+    work(("store", Some(url.label())), env, err, |resolver| {
+        resolver.store(&url, credential)
     })?;
     Ok(Zeroizing::default())
 }
 
-fn erase(
-    text: &[u8],
-    resolver: impl FnOnce() -> Result<Resolver, Error>,
-    err: &mut dyn Write,
-) -> Result<Zeroizing<String>, Error> {
+fn erase(text: &[u8], env: &Env, err: &mut dyn Write) -> Result<Zeroizing<String>, Error> {
     let asked = server_url(text)?;
     if std::str::from_utf8(asked).is_err() || asked.iter().any(u8::is_ascii_control) {
         return Err(DockerError::NotALine.into());
     }
     // docker logout also erases spellings under which nothing can be stored. They need no work.
     if let Ok(url) = ServerUrl::parse(text) {
-        with_warnings(&resolver()?, err, |resolver| {
-            resolver.audited("erase", Some(url.label()), |resolver| resolver.erase(&url))
+        work(("erase", Some(url.label())), env, err, |resolver| {
+            resolver.erase(&url)
         })?;
     }
     Ok(Zeroizing::default())
@@ -157,20 +148,14 @@ fn erase(
 
 /// Ignores standard input (clients send `unused` or nothing), and answers even if the store can't be reached. Fails if
 /// the store refuses the token or password, because an empty list would look like an empty store.
-fn list(
-    resolver: impl FnOnce() -> Result<Resolver, Error>,
-    err: &mut dyn Write,
-) -> Result<Zeroizing<String>, Error> {
-    let mut skipped = Vec::new();
-    let mut refusal = None;
-    let lines = with_warnings(&resolver()?, err, |resolver| {
-        resolver.audited("list", None, |resolver| {
-            let lines = resolver.list(&mut |error| {
-                refusal = refusal.take().or_else(|| error.refusal());
-                skipped.push(error.to_string());
-            })?;
-            refusal.map_or(Ok(lines), Err)
-        })
+fn list(env: &Env, err: &mut dyn Write) -> Result<Zeroizing<String>, Error> {
+    let (mut skipped, mut refusal) = (Vec::new(), None);
+    let lines = work(("list", None), env, err, |resolver| {
+        let lines = resolver.list(&mut |error| {
+            refusal = refusal.take().or_else(|| error.refusal());
+            skipped.push(error.to_string());
+        })?;
+        refusal.map_or(Ok(lines), Err)
     });
     for error in skipped {
         warn(err, &format_args!("left out of the list: {error}"));
