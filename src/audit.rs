@@ -59,20 +59,15 @@ pub fn write(config: &AuditConfig, line: &Line) -> Result<(), FileError> {
         parent,
     });
     let mut file = open(&config.path)?;
-    let length = file
-        .metadata()
-        .map_err(|error| unwritable(&config.path, &error))?
-        .len();
-    if length > 0
-        && length + text.len() as u64 > config.max_bytes
-        && rotate(config, text.len() as u64)?
-    {
+    let failed = |error| unwritable(&config.path, &error);
+    let (length, more) = (file.metadata().map_err(failed)?.len(), text.len() as u64);
+    if length > 0 && length + more > config.max_bytes && rotate(config, more)? {
         file = open(&config.path)?;
     }
-    match file.write(text.as_bytes()) {
-        Ok(written) if written == text.len() => Ok(()),
-        Ok(_) => Err(unwritable(&config.path, &io::ErrorKind::StorageFull.into())),
-        Err(error) => Err(unwritable(&config.path, &error)),
+    if file.write(text.as_bytes()).map_err(failed)? == text.len() {
+        Ok(())
+    } else {
+        Err(failed(io::ErrorKind::StorageFull.into()))
     }
 }
 
@@ -97,7 +92,7 @@ fn parent() -> (u64, Option<String>) {
 
 /// Opens the file. Refuses one that another user made or linked, because that user could change the log.
 fn open(path: &Path) -> Result<File, FileError> {
-    let dir = directory(path);
+    let dir = path.parent().unwrap_or(Path::new("/"));
     let there = trusted::directory(dir);
     if !there.map_err(|fault| FileError {
         fix: OWN_DIRECTORY.to_owned(),
@@ -148,33 +143,24 @@ fn open(path: &Path) -> Result<File, FileError> {
 /// Rotates the file; returns whether the current file now has room. If the lock is taken, another process is rotating,
 /// and this one writes to the full file rather than wait.
 fn rotate(config: &AuditConfig, needed: u64) -> Result<bool, FileError> {
-    let lock = Lock::try_acquire(&beside(&config.path, "lock"))
-        .map_err(|error| unwritable(&config.path, &error))?;
-    let Some(_lock) = lock else { return Ok(false) };
+    let path = &config.path;
+    let failed = |error| unwritable(path, &error);
+    let Some(_lock) = Lock::try_acquire(&beside(path, "lock")).map_err(failed)? else {
+        return Ok(false);
+    };
     // Another process may have just rotated it.
-    if fs::metadata(&config.path)
-        .map_or(true, |metadata| metadata.len() + needed <= config.max_bytes)
-    {
+    if fs::metadata(path).map_or(true, |now| now.len() + needed <= config.max_bytes) {
         return Ok(true);
     }
+    let numbered = |number: u64| beside(path, &number.to_string());
     for number in (1..config.keep).rev() {
-        _ = fs::rename(
-            beside(&config.path, &number.to_string()),
-            beside(&config.path, &(number + 1).to_string()),
-        );
+        _ = fs::rename(numbered(number), numbered(number + 1));
     }
-    let put_aside = if config.keep == 0 {
-        fs::remove_file(&config.path)
-    } else {
-        fs::rename(&config.path, beside(&config.path, "1"))
+    let put_aside = match config.keep {
+        0 => fs::remove_file(path),
+        _ => fs::rename(path, numbered(1)),
     };
-    put_aside
-        .map(|()| true)
-        .map_err(|error| unwritable(&config.path, &error))
-}
-
-fn directory(path: &Path) -> &Path {
-    path.parent().unwrap_or(Path::new("/"))
+    put_aside.map(|()| true).map_err(failed)
 }
 
 fn beside(path: &Path, extension: &str) -> PathBuf {

@@ -10,7 +10,6 @@ mod eviction;
 mod failure;
 mod inventory;
 mod memory;
-mod mint_lock;
 mod minting;
 mod origin;
 mod peek;
@@ -18,12 +17,15 @@ mod place;
 mod renewal;
 mod token_files;
 
-use std::path::{Path, PathBuf};
+use std::ffi::OsStr;
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 pub use self::clock::Moment;
+pub(crate) use self::clock::wall_seconds;
 pub use self::entry::State;
+pub(crate) use self::entry::asked_life;
 pub use self::failure::LastFailure;
 pub use self::inventory::{Inventory, InventoryEntry, TokenLife};
 pub use self::memory::{Asked, Memory, Recalled};
@@ -152,20 +154,16 @@ impl Cache {
         let Ok(files) = std::fs::read_dir(&self.dir) else {
             return;
         };
-        for file in files.flatten() {
-            let name = file.file_name();
-            let of_a_token = Path::new(&name).extension().is_some_and(|extension| {
-                [TOKEN, FAILED, FAULT]
-                    .into_iter()
-                    .any(|known| extension == known)
-            });
-            if of_a_token
-                && name.to_str().is_some_and(|name| name.starts_with(&prefix))
-                && let Err(error) = std::fs::remove_file(file.path())
+        for path in files.flatten().map(|file| file.path()) {
+            let extension = path.extension().and_then(OsStr::to_str);
+            let name = path.file_stem().and_then(OsStr::to_str);
+            if matches!(extension, Some(TOKEN | FAILED | FAULT))
+                && name.is_some_and(|name| name.starts_with(&prefix))
+                && let Err(error) = std::fs::remove_file(&path)
             {
+                let path = path.display();
                 self.warnings.add(format_args!(
-                    "token cache: {} cannot be removed ({error})",
-                    file.path().display()
+                    "token cache: {path} cannot be removed ({error})"
                 ));
             }
         }

@@ -151,14 +151,6 @@ impl Problem {
         self
     }
 
-    /// Sets whether a login was denied at a registry that also serves anonymous clients.
-    pub fn dispensable(mut self, dispensable: bool) -> Self {
-        if dispensable {
-            self.meaning.next = Next::GoWithout;
-        }
-        self
-    }
-
     /// Whether the registry also serves anonymous clients.
     pub fn is_dispensable(&self) -> bool {
         self.meaning.next == Next::GoWithout
@@ -205,7 +197,7 @@ impl Error {
         let [part, cause, fix] = [part, cause, fix].map(|text| without_logins(&text).into_owned());
         let report = Report {
             error: Described {
-                code: self.code().map(Code::as_str),
+                code: self.code(),
                 registry,
                 part,
                 cause,
@@ -244,19 +236,12 @@ impl Error {
 
     /// A copy, if this is a refusal, after which `list` fails too.
     pub fn refusal(&self) -> Option<Self> {
-        match self {
-            Self::Failed(problem) if self.is_refusal() => {
-                let registry = None;
-                Some(
-                    Problem {
-                        registry,
-                        ..Problem::clone(problem)
-                    }
-                    .failed(),
-                )
-            }
-            _ => None,
-        }
+        let Self::Failed(problem) = self else {
+            return None;
+        };
+        let mut problem = Problem::clone(problem);
+        problem.registry = None;
+        self.is_refusal().then(|| problem.failed())
     }
 }
 
@@ -268,7 +253,7 @@ struct Report<'a> {
 #[derive(Serialize)]
 struct Described<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
-    code: Option<&'static str>,
+    code: Option<Code>,
     #[serde(skip_serializing_if = "Option::is_none")]
     registry: Option<&'a str>,
     #[serde(skip_serializing_if = "String::is_empty")]

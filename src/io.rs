@@ -45,6 +45,13 @@ pub(crate) fn warn(err: &mut dyn Write, warning: &dyn std::fmt::Display) {
     _ = writeln!(err, "docker-credential-beta9: {}", one_line(warning));
 }
 
+/// Writes an answer to standard output; returns the exit status. If the reader closed the pipe, the command did not
+/// succeed.
+pub(crate) fn succeed(answer: &str, io: &mut Io) -> u8 {
+    let written = io.out.write_all(answer.as_bytes());
+    u8::from(written.and_then(|()| io.out.flush()).is_err())
+}
+
 /// Writes a failure's one line to standard output, where clients look for it; returns the exit status.
 pub(crate) fn fail(error: &Error, io: &mut Io) -> u8 {
     // If even this can't be written, only the exit status can report the failure.

@@ -80,7 +80,7 @@ use std::ffi::OsString;
 use config::Env;
 use error::Error;
 pub use io::{Io, Output};
-pub(crate) use io::{fail, warn};
+pub(crate) use io::{fail, succeed, warn};
 use protocol::docker::{self, Verb};
 use protocol::kubelet;
 pub(crate) use shown::one_line;
@@ -100,13 +100,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>, env: &Env, io: &mut Io) -> 
         _ => Err(Error::Usage),
     };
     match answer {
-        // If the reader closed the pipe, the command did not succeed.
-        Ok(text) => u8::from(
-            io.out
-                .write_all(text.as_bytes())
-                .and_then(|()| io.out.flush())
-                .is_err(),
-        ),
+        Ok(text) => succeed(&text, io),
         Err(error) => fail(&error, io),
     }
 }

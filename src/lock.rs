@@ -15,15 +15,44 @@ pub struct Lock {
     _file: File,
 }
 
+/// The outcome of waiting for a lock.
+pub enum Waited<T> {
+    /// This process has the lock, until the value is dropped.
+    Ours(Lock),
+    /// Another process has produced a result.
+    Theirs(T),
+    /// Another process still held the lock at the deadline.
+    Overdue,
+}
+
 impl Lock {
     /// Waits for the lock; `None` if another process still holds it at the deadline.
     pub fn acquire(path: &Path, deadline: Instant) -> io::Result<Option<Self>> {
+        match Self::wait(path, deadline, || None::<()>)? {
+            Waited::Ours(lock) => Ok(Some(lock)),
+            Waited::Theirs(()) | Waited::Overdue => Ok(None),
+        }
+    }
+
+    /// Waits for the lock. After each pause, `answer` checks for another process's result.
+    pub fn wait<T>(
+        path: &Path,
+        deadline: Instant,
+        answer: impl Fn() -> Option<T>,
+    ) -> io::Result<Waited<T>> {
+        let mut pause = FIRST_PAUSE;
         loop {
-            let lock = Self::try_acquire(path)?;
-            if lock.is_some() || Instant::now() >= deadline {
-                return Ok(lock);
+            if let Some(lock) = Self::try_acquire(path)? {
+                return Ok(Waited::Ours(lock));
             }
-            std::thread::sleep(PAUSE);
+            if Instant::now() + pause > deadline {
+                return Ok(Waited::Overdue);
+            }
+            std::thread::sleep(pause);
+            pause = (pause * 2).min(LONGEST_PAUSE);
+            if let Some(answer) = answer() {
+                return Ok(Waited::Theirs(answer));
+            }
         }
     }
 
@@ -67,8 +96,9 @@ fn same_file(a: &fs::Metadata, b: &fs::Metadata) -> bool {
     (a.dev(), a.ino()) == (b.dev(), b.ino())
 }
 
+const FIRST_PAUSE: Duration = Duration::from_millis(2);
 /// Short compared with the network requests made under a lock that others wait for.
-const PAUSE: Duration = Duration::from_millis(20);
+const LONGEST_PAUSE: Duration = Duration::from_millis(20);
 
 #[cfg(test)]
 mod tests {

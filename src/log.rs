@@ -71,11 +71,8 @@ fn milliseconds(time: Duration) -> f64 {
 
 impl fmt::Debug for Log {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.0.is_some() {
-            "Log(on)"
-        } else {
-            "Log(off)"
-        })
+        let state = if self.0.is_some() { "on" } else { "off" };
+        write!(f, "Log({state})")
     }
 }
 

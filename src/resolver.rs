@@ -2,11 +2,11 @@
 
 mod answer;
 mod audited;
+mod caches;
 mod end;
 mod errors;
 mod find;
 mod images;
-mod items;
 mod list;
 mod login;
 mod mint;
@@ -16,14 +16,13 @@ mod peek;
 mod provision;
 mod publish;
 mod refresh;
-mod required;
 mod route;
 mod shared;
 mod whose;
 
 use std::cell::{Cell, OnceCell};
+use std::path::Path;
 use std::rc::Rc;
-
 use std::time::{Duration, Instant};
 
 pub use self::answer::Answered;
@@ -34,7 +33,7 @@ pub use self::provision::{Form, Prepared};
 pub use self::publish::{How, Publication, Publisher};
 pub use self::refresh::Refreshed;
 pub use self::route::Route;
-use self::route::{check_backend, plain_host};
+use self::route::{check_rule, plain_host};
 use crate::cache::Cache;
 use crate::config::{Config, Pulled, StoreKind};
 use crate::credential::{Credential, SECRET_FOR_USERNAME};
@@ -44,8 +43,7 @@ use crate::keys::{Blob, CredentialType, Keys};
 use crate::log::Log;
 use crate::registry::{choose, detect};
 use crate::store::{
-    FileStore, GatewayStore, Health, Keep, PostgresStore, RequestStore, Secret, Store, Times,
-    WorkerStore,
+    FileStore, GatewayStore, Health, PostgresStore, RequestStore, Secret, Store, Times, WorkerStore,
 };
 use crate::trusted;
 
@@ -84,8 +82,7 @@ impl Resolver {
     /// Makes a resolver, without opening anything yet. Fails if a rule is invalid.
     pub fn new(mut config: Config) -> Result<Self, Error> {
         for rule in config.rules() {
-            check_backend(rule)?;
-            required::check_rule(rule)?;
+            check_rule(rule)?;
         }
         let request = std::mem::take(&mut config.request);
         let name = &config.workspace;
@@ -103,17 +100,15 @@ impl Resolver {
         };
         let pulled = request.pulled.clone();
         let request = RequestStore::new(request).map(Store::Request);
-        let (warnings, cache, memory_cache) = (Rc::default(), OnceCell::new(), OnceCell::new());
-        let (log, answered_by) = (config.log.clone(), Cell::default());
         Ok(Self {
+            log: config.log.clone(),
             config,
             started: Cell::new(Instant::now()),
             min_life: Duration::ZERO,
-            warnings,
-            cache,
-            memory_cache,
-            log,
-            answered_by,
+            warnings: Rc::default(),
+            cache: OnceCell::new(),
+            memory_cache: OnceCell::new(),
+            answered_by: Cell::default(),
             request,
             pulled,
             workspace,
@@ -122,77 +117,26 @@ impl Resolver {
 
     /// The user name and password for a server URL. [`Error::NotFound`] only if it is certain that there is none.
     pub fn get(&self, url: &ServerUrl) -> Result<Credential, Error> {
-        match url {
-            ServerUrl::Item(item) => self.items().item(item)?.ok_or(Error::NotFound),
-            ServerUrl::Registry { host, scheme, path } => {
-                let route = self.route(host, *scheme, path).ok_or(Error::NotFound)?;
-                let answer = self.answer(&route, None);
-                match (answer, plain_host(host, *scheme)) {
-                    (Err(Error::NotFound), Some(bare)) if !route.is_public() => {
-                        let route = self.route(&bare, *scheme, path).ok_or(Error::NotFound)?;
-                        self.answer(&route, None)
-                    }
-                    (answer, _) => answer,
-                }
-                .map(|answered| answered.credential)
+        let (host, scheme, path) = match url {
+            ServerUrl::Item(item) => return self.items().item(item)?.ok_or(Error::NotFound),
+            ServerUrl::Registry { host, scheme, path } => (host, *scheme, path),
+        };
+        let route = self.route(host, scheme, path).ok_or(Error::NotFound)?;
+        let answered = match (self.answer(&route, None), plain_host(host, scheme)) {
+            (Err(Error::NotFound), Some(bare)) if !route.is_public() => {
+                let route = self.route(&bare, scheme, path).ok_or(Error::NotFound)?;
+                self.answer(&route, None)
             }
-        }
+            (answer, _) => answer,
+        };
+        answered.map(|answered| answered.credential)
     }
 
     /// Takes the warnings so far: faults that don't prevent the answer.
     pub fn warnings(&self) -> Vec<String> {
-        let files = trusted::take_warnings();
-        files
-            .iter()
-            .map(ToString::to_string)
-            .chain(self.warnings.take())
-            .collect()
-    }
-
-    /// The cache, opened on first use; `None` if it is off or unusable.
-    fn cache(&self) -> Option<&Cache> {
-        let open = || {
-            Cache::open(&self.config.cache, &self.config.file_key, &self.warnings)
-                .map(|cache| cache.with_log(&self.log).with_min_life(self.min_life))
-        };
-        self.cache.get_or_init(open).as_ref()
-    }
-
-    /// The cache on tmpfs, for tokens that must not touch a disk, opened on first use. It may be missing.
-    fn memory_cache(&self) -> Option<&Cache> {
-        let open = || {
-            let config = &self.config.memory_cache;
-            let opened = Cache::open_memory(config, &self.warnings);
-            if let Err(fault) = &opened
-                && config.enabled
-            {
-                self.log.note(format_args!("cache in memory: {fault}"));
-            }
-            opened
-                .ok()
-                .map(|cache| cache.with_log(&self.log).with_min_life(self.min_life))
-        };
-        self.memory_cache.get_or_init(open).as_ref()
-    }
-
-    /// The cache that a token may be kept in, if there is one.
-    fn cache_for(&self, keep: Keep) -> Option<&Cache> {
-        match keep {
-            Keep::Disk => self.cache(),
-            Keep::Memory => self.memory_cache(),
-            Keep::MemoryFirst => self.memory_cache().or_else(|| self.cache()),
-            Keep::Nowhere => None,
-        }
-    }
-
-    /// The cache if it already exists, even while it is switched off, because entries may have to be removed.
-    fn cache_that_exists(&self) -> Option<Cache> {
-        Cache::existing(&self.config.cache, &self.config.file_key, &self.warnings).unwrap_or_else(
-            |fault| {
-                self.warnings.add(format_args!("token cache: {fault}"));
-                None
-            },
-        )
+        let files = trusted::take_warnings().into_iter();
+        let files = files.map(|fault| fault.to_string());
+        files.chain(self.warnings.take()).collect()
     }
 
     /// When the client stops waiting.
@@ -240,27 +184,15 @@ impl Resolver {
 
     /// Warns a user who logs in with sudo and may look for the credential without sudo later.
     fn warn_of_foreign_home(&self) {
-        let Config {
-            foreign_home,
-            file_path,
-            store,
-            ..
-        } = &self.config;
-        let follows_home = file_path
-            .as_ref()
-            .is_none_or(|path| !trusted::is_named(path));
-        if let Some(home) = foreign_home
-            .as_ref()
-            .filter(|_| *store == StoreKind::File && follows_home)
+        let path = self.config.file_path.as_deref();
+        if let Some(home) = &self.config.foreign_home
+            && self.config.store == StoreKind::File
+            && path.is_none_or(|path| !trusted::is_named(path))
         {
-            let (place, owner) = (
-                file_path.as_ref().map(|path| path.display().to_string()),
-                home.owner,
-            );
+            let (foreign, owner) = (home.path.display(), home.owner);
+            let place = path.unwrap_or(Path::new("no home directory")).display();
             self.warnings.add(format_args!(
-                "HOME={} belongs to uid {owner}, so {} is used; for uid {owner}, run it without sudo",
-                home.path.display(),
-                place.as_deref().unwrap_or("no home directory")
+                "HOME={foreign} belongs to uid {owner}, so {place} is used; for uid {owner}, run it without sudo"
             ));
         }
     }

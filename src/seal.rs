@@ -145,13 +145,9 @@ impl SealKey {
         Self::new(bytes.as_ref())
     }
 
-    /// Opens a workspace secret as stored in Beta9's database: standard base64, no associated data, UTF-8 text.
-    pub fn open_base64(&self, sealed: &str) -> Result<Zeroizing<String>, SealError> {
-        self.open_base64_of(&[], sealed)
-    }
-
-    /// The same with associated data.
-    pub fn open_base64_of(
+    /// Opens standard base64 of sealed UTF-8 text: Beta9's database has workspace secrets like that, without associated
+    /// data.
+    pub fn open_base64(
         &self,
         associated: &[u8],
         sealed: &str,
@@ -165,13 +161,8 @@ impl SealKey {
         Ok(Zeroizing::new(text.to_owned()))
     }
 
-    /// Seals a workspace secret as stored in Beta9's database.
-    pub fn seal_base64(&self, text: &str) -> Result<String, SealError> {
-        self.seal_base64_of(&[], text)
-    }
-
-    /// The same with associated data.
-    pub fn seal_base64_of(&self, associated: &[u8], text: &str) -> Result<String, SealError> {
+    /// Seals a text into standard base64.
+    pub fn seal_base64(&self, associated: &[u8], text: &str) -> Result<String, SealError> {
         Ok(STANDARD.encode(self.seal(associated, text.as_bytes())?))
     }
 }
@@ -224,7 +215,7 @@ mod tests {
         for case in &cases {
             let key = SealKey::from_signing_key(text(case, "signing_key")).unwrap();
             assert_eq!(
-                *key.open_base64(text(case, "sealed")).unwrap(),
+                *key.open_base64(&[], text(case, "sealed")).unwrap(),
                 text(case, "plaintext")
             );
             let digits = text(case, "nonce_hex").as_bytes();
@@ -249,7 +240,7 @@ mod tests {
         assert!(cases.len() >= 8);
         for case in &cases {
             let opened = SealKey::from_signing_key(text(case, "signing_key"))
-                .and_then(|key| key.open_base64(text(case, "sealed")));
+                .and_then(|key| key.open_base64(&[], text(case, "sealed")));
             assert!(opened.is_err(), "{}", text(case, "why"));
         }
     }
@@ -258,9 +249,9 @@ mod tests {
     fn a_derived_key_is_another_one_for_each_purpose_and_always_the_same() {
         let key = SealKey::new(&[7; 32]).unwrap();
         let (one, other) = (key.derived("one").unwrap(), key.derived("other").unwrap());
-        let sealed = one.seal_base64_of(b"slot", "token").unwrap();
+        let sealed = one.seal_base64(b"slot", "token").unwrap();
         let opened = |key: &SealKey, associated: &[u8]| {
-            let text = key.open_base64_of(associated, &sealed);
+            let text = key.open_base64(associated, &sealed);
             text.ok().map(|text| text.as_str().to_owned())
         };
         let again = key.derived("one").unwrap();
@@ -283,7 +274,7 @@ mod tests {
             key.seal(b"", b"text").unwrap()
         );
         assert_eq!(
-            key.open_base64(&key.seal_base64("pässwörd").unwrap())
+            key.open_base64(&[], &key.seal_base64(&[], "pässwörd").unwrap())
                 .unwrap()
                 .as_str(),
             "pässwörd"

@@ -20,13 +20,12 @@ pub(crate) use errors::StoreError;
 pub use file::{FileStore, Published, Written};
 pub use gateway::GatewayStore;
 pub use postgres::{Converted, Generation, Left, Migrated, PostgresStore, Step, ToNames};
-pub use postgres::{FleetToken, Lease, Shared, SharedToken};
+pub use postgres::{FleetToken, Lease, Shared, SharedToken, Slot};
 pub use request::RequestStore;
 pub use single::Single;
 pub use worker::WorkerStore;
 
 use crate::cache::Memory;
-use crate::credential::Redacted;
 use crate::error::Error;
 use crate::host::Host;
 
@@ -191,66 +190,12 @@ impl Store {
         }
     }
 
-    /// Those of the named single secrets that the workspace has.
-    pub fn singles(&self, names: &[String], deadline: Instant) -> Result<Vec<Single>, Error> {
-        match self {
-            Self::Gateway(store) => store.singles(names, deadline),
-            Self::Postgres(store) => store.singles(names, deadline),
-            other => Err(other.error(StoreError::NoSingles)),
-        }
-    }
-
-    /// Writes a single secret: a new one, or a replacement if its current value is exactly the given old one.
-    pub fn put_single(
-        &self,
-        name: &str,
-        value: &Redacted,
-        old: Option<&Redacted>,
-        deadline: Instant,
-    ) -> Result<(), Error> {
-        match self {
-            Self::Gateway(store) => store.put_single(name, value, old, deadline),
-            Self::Postgres(store) => store.put_single(name, value, old, deadline),
-            other => Err(other.error(StoreError::NoSingles)),
-        }
-    }
-
-    /// Removes a single secret if it still has exactly this value.
-    pub fn remove_single(
-        &self,
-        name: &str,
-        value: &Redacted,
-        deadline: Instant,
-    ) -> Result<(), Error> {
-        match self {
-            Self::Gateway(store) => store.remove_single(name, value, deadline),
-            Self::Postgres(store) => store.remove_single(name, value, deadline),
-            other => Err(other.error(StoreError::NoSingles)),
-        }
-    }
-
     /// The names that a registry's new secret may have, the preferred one first. Beta9's API accepts only names of
     /// environment variables.
     pub fn new_names(&self, host: &Host) -> Vec<String> {
         match self {
             Self::Postgres(_) => vec![name::current(host), name::first_design(host)],
             _ => vec![name::api(host), name::api_hashed(host)],
-        }
-    }
-
-    /// Binds an image to the names of single secrets. Fails if this store can't.
-    pub fn bind_names(
-        &self,
-        image_id: &str,
-        names: &[String],
-        deadline: Instant,
-    ) -> Result<Binding, Error> {
-        match self {
-            Self::Postgres(store) => store
-                .bind_names(image_id, names, deadline)
-                .map(|()| Binding::Kept),
-            Self::Gateway(_) => Ok(Binding::Elsewhere),
-            other => Err(other.error(StoreError::NoSingles)),
         }
     }
 

@@ -89,16 +89,8 @@ impl Unnamed {
 
 /// A name that someone else wrote, made safe to show.
 pub(crate) fn shown(name: &str) -> String {
-    name.chars()
-        .take(LONGEST_NAME)
-        .map(|c| {
-            if c.is_ascii_graphic() || c == ' ' {
-                c
-            } else {
-                '?'
-            }
-        })
-        .collect()
+    let name: String = name.chars().take(LONGEST_NAME).collect();
+    name.replace(|c: char| !c.is_ascii_graphic() && c != ' ', "?")
 }
 
 const LONGEST_NAME: usize = 200;

@@ -26,7 +26,7 @@ mod walk;
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::OwnedFd;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use rustix::fs::{
@@ -108,16 +108,27 @@ fn read_of(
     readers: Readers,
     limit: u64,
 ) -> Result<Option<Zeroizing<Vec<u8>>>, FileError> {
+    let Some((file, real, stat)) = opened(path, origin, readers)? else {
+        return Ok(None);
+    };
+    read_bounded(&real, file, &stat, limit).map(Some)
+}
+
+/// Opens a file and checks it and its path; also returns its real path. `/dev/null` stands for an empty file.
+fn opened(
+    path: &Path,
+    origin: Origin,
+    readers: Readers,
+) -> Result<Option<(OwnedFd, PathBuf, Stat)>, FileError> {
     let Some((file, real, way)) = open(path, origin)? else {
         return Ok(None);
     };
     let stat = fstat(&file).map_err(|error| unreadable(&real, error, None))?;
-    if judge::is_null(&stat) {
-        return Ok(Some(Zeroizing::default()));
+    if !judge::is_null(&stat) {
+        judge_file(&real, &file, &stat, &way, origin, readers)?;
+        admit(path, &way, origin)?;
     }
-    judge_file(&real, &file, &stat, &way, origin, readers)?;
-    admit(path, &way, origin)?;
-    read_bounded(&real, file, &stat, limit).map(Some)
+    Ok(Some((file, real, stat)))
 }
 
 /// Reads a file in a directory that has already been checked; `None` if it does not exist.
@@ -149,16 +160,7 @@ pub fn text_of(path: &Path, mut bytes: Zeroizing<Vec<u8>>) -> Result<Zeroizing<S
 
 /// Checks a file that another program will read, and its path; returns whether it exists.
 pub fn check(path: &Path, readers: Readers) -> Result<bool, FileError> {
-    let origin = Origin::of(path);
-    let Some((file, real, way)) = open(path, origin)? else {
-        return Ok(false);
-    };
-    let stat = fstat(&file).map_err(|error| unreadable(&real, error, None))?;
-    if !judge::is_null(&stat) {
-        judge_file(&real, &file, &stat, &way, origin, readers)?;
-        admit(path, &way, origin)?;
-    }
-    Ok(true)
+    Ok(opened(path, Origin::of(path), readers)?.is_some())
 }
 
 /// Checks a private directory and its path; returns whether it exists.
@@ -195,9 +197,8 @@ pub fn exists(path: &Path) -> Result<bool, FileError> {
 /// Sets a file's access and modification times without opening it.
 pub fn set_times(path: &Path, used: SystemTime, changed: SystemTime) -> io::Result<()> {
     let time = |time: SystemTime| {
-        let since = time
-            .duration_since(SystemTime::UNIX_EPOCH)
-            .unwrap_or_default();
+        let since = time.duration_since(SystemTime::UNIX_EPOCH);
+        let since = since.unwrap_or_default();
         Timespec {
             tv_sec: since.as_secs().try_into().unwrap_or(i64::MAX),
             tv_nsec: since.subsec_nanos().into(),
@@ -239,17 +240,13 @@ fn read_bounded(
     stat: &Stat,
     limit: u64,
 ) -> Result<Zeroizing<Vec<u8>>, FileError> {
-    let size = u64::try_from(stat.st_size).unwrap_or_default();
-    let mut bytes = Zeroizing::new(Vec::with_capacity(
-        usize::try_from(size.min(limit)).unwrap_or_default() + 1,
-    ));
+    let size = u64::try_from(stat.st_size).unwrap_or_default().min(limit);
+    let room = usize::try_from(size).unwrap_or_default() + 1;
+    let mut bytes = Zeroizing::new(Vec::with_capacity(room));
     let read = File::from(file).take(limit + 1).read_to_end(&mut bytes);
     read.map_err(|error| {
-        unreadable(
-            path,
-            Errno::from_io_error(&error).unwrap_or(Errno::IO),
-            None,
-        )
+        let error = Errno::from_io_error(&error).unwrap_or(Errno::IO);
+        unreadable(path, error, None)
     })?;
     if bytes.len() as u64 > limit {
         Err(too_large(path, limit))

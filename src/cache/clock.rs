@@ -4,9 +4,10 @@
 use std::time::{Duration, SystemTime};
 
 use rustix::time::{ClockId, clock_gettime};
+use serde::{Deserialize, Serialize};
 
 /// An instant on both clocks, in whole seconds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize)]
 pub struct Moment {
     /// Seconds since 1970, by the wall clock.
     pub wall: u64,
@@ -47,9 +48,19 @@ pub(super) fn boot_nanos() -> u64 {
         .saturating_add(u64::try_from(now.tv_nsec).unwrap_or(0))
 }
 
+/// The first numbers of these bytes, big-endian, and the rest.
+pub(super) fn numbers<const N: usize>(mut bytes: &[u8]) -> Option<([u64; N], &[u8])> {
+    let mut numbers = [0; N];
+    for number in &mut numbers {
+        let (first, rest) = bytes.split_first_chunk()?;
+        (*number, bytes) = (u64::from_be_bytes(*first), rest);
+    }
+    Some((numbers, bytes))
+}
+
 /// A wall-clock time in seconds since 1970.
 #[must_use]
-pub(super) fn wall_seconds(time: SystemTime) -> u64 {
+pub(crate) fn wall_seconds(time: SystemTime) -> u64 {
     time.duration_since(SystemTime::UNIX_EPOCH)
         .map_or(0, |duration| duration.as_secs())
 }

@@ -15,7 +15,7 @@ use serde::Serialize;
 use zeroize::Zeroizing;
 
 use super::TokenId;
-use super::clock::Moment;
+use super::clock::{Moment, numbers};
 use super::origin::{self, Origin};
 use crate::credential::Credential;
 use crate::seal::SealKey;
@@ -68,15 +68,11 @@ impl Entry {
 
     pub(super) fn state(&self, now: Moment) -> State {
         let life = self.expires.saturating_sub(self.minted.wall);
-        let Some(age) = now.since(self.minted).map(|age| age.as_secs()) else {
-            return State::Over;
-        };
-        if age + MARGIN >= life {
-            State::Over
-        } else if age >= self.renewed_after() {
-            State::Due
-        } else {
-            State::Fresh
+        match now.since(self.minted).map(|age| age.as_secs()) {
+            Some(age) if age + MARGIN >= life => State::Over,
+            Some(age) if age >= self.renewed_after() => State::Due,
+            Some(_) => State::Fresh,
+            None => State::Over,
         }
     }
 
@@ -92,38 +88,30 @@ impl Entry {
 
     /// `min_life`, but at most half of the token's whole life, for providers whose tokens live shorter.
     pub(super) fn longest(&self, min_life: Duration) -> Duration {
-        let life = Duration::from_secs(self.expires.saturating_sub(self.minted.wall + MARGIN));
-        if min_life < life {
-            min_life
-        } else {
-            min_life.min(life / 2)
-        }
+        let life = self.expires.saturating_sub(self.minted.wall + MARGIN);
+        asked_life(min_life, Duration::from_secs(life))
     }
 
     /// How long it may still be used; `None` if it is over.
     pub(super) fn left(&self, now: Moment) -> Option<Duration> {
         let age = now.since(self.minted)?.as_secs();
-        let served = self
-            .expires
-            .saturating_sub(self.minted.wall)
-            .saturating_sub(MARGIN);
+        let served = self.expires.saturating_sub(self.minted.wall + MARGIN);
         served
             .checked_sub(age)
             .filter(|left| *left > 0)
             .map(Duration::from_secs)
     }
 
-    /// When it stops being used, as a time since 1970.
-    pub(super) fn expires(&self) -> Duration {
-        Duration::from_secs(self.expires)
+    /// When it stops being used.
+    pub(super) fn expires(&self) -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::from_secs(self.expires)
     }
 
     /// The minted credential and its expiry.
     pub(super) fn into_minted(self) -> Minted {
-        let expires = SystemTime::UNIX_EPOCH.checked_add(self.expires());
         Minted {
+            expires: Some(self.expires()),
             credential: self.credential,
-            expires,
         }
     }
 
@@ -131,12 +119,8 @@ impl Entry {
         let header = header(self.minted, self.expires);
         let secret = self.credential.secret().expose();
         let origin = origin::lines(id);
-        let length = origin.len() + self.credential.username().len() + 1 + secret.len();
-        let mut text = Zeroizing::new(String::with_capacity(length));
-        text.push_str(&origin);
-        text.push_str(self.credential.username());
-        text.push('\n');
-        text.push_str(secret);
+        let text = [&origin, self.credential.username(), "\n", secret].concat();
+        let text = Zeroizing::new(text);
         let sealed = key.seal(&associated(&header, name), text.as_bytes()).ok()?;
         Some([header.as_slice(), &sealed].concat())
     }
@@ -164,17 +148,9 @@ impl Entry {
         name: &str,
         read_origin: impl FnOnce(&mut dyn Iterator<Item = &str>) -> Option<T>,
     ) -> Option<(Self, T)> {
-        let (header, sealed) = bytes.split_at_checked(HEADER_LEN)?;
-        let times = header.strip_prefix(MAGIC)?;
-        let mut times = times
-            .chunks_exact(8)
-            .filter_map(|bytes| bytes.try_into().ok())
-            .map(u64::from_be_bytes);
-        let minted = Moment {
-            wall: times.next()?,
-            boot: times.next()?,
-        };
-        let expires = times.next()?;
+        let ([wall, boot, expires], sealed) = numbers(bytes.strip_prefix(MAGIC)?)?;
+        let minted = Moment { wall, boot };
+        let header = &bytes[..bytes.len() - sealed.len()];
         let text = key.open(&associated(header, name), sealed).ok()?;
         // The secret is the rest, including any line ends.
         let mut lines = std::str::from_utf8(&text)
@@ -192,6 +168,15 @@ impl Entry {
             },
             origin,
         ))
+    }
+}
+
+/// `min_life`, but at most half of a token's whole life that is no longer than that.
+pub(crate) fn asked_life(min_life: Duration, life: Duration) -> Duration {
+    if min_life < life {
+        min_life
+    } else {
+        min_life.min(life / 2)
     }
 }
 
@@ -216,7 +201,6 @@ fn associated(header: &[u8], name: &str) -> Vec<u8> {
 }
 
 const MAGIC: &[u8] = b"beta9-token 3\n";
-const HEADER_LEN: usize = MAGIC.len() + 3 * 8;
 const FNV: u64 = 0xcbf2_9ce4_8422_2325;
 /// In seconds. A token isn't used in its last minute, because the pull takes time.
 const MARGIN: u64 = 60;

@@ -140,9 +140,7 @@ fn is_older(path: &Path, now: SystemTime, than: Duration) -> bool {
 }
 
 fn modified(path: &Path) -> Option<SystemTime> {
-    fs::metadata(path)
-        .and_then(|metadata| metadata.modified())
-        .ok()
+    fs::metadata(path).ok()?.modified().ok()
 }
 
 /// Removes a token, its failure and its lock, unless the lock is held.

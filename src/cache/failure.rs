@@ -3,14 +3,17 @@
 
 use std::time::{Duration, SystemTime};
 
+use serde::{Deserialize, Serialize};
+
 use super::TokenId;
 use super::clock::Moment;
 use super::origin::{self, Origin};
 use crate::error::{Code, Error, Fault, Meaning};
+use crate::json;
 use crate::seal::SealKey;
 
 /// A cached failure: its text and time.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Deserialize, Serialize, thiserror::Error)]
 #[error("{cause}")]
 pub(super) struct Failure {
     pub(super) at: Moment,
@@ -21,6 +24,14 @@ pub(super) struct Failure {
     part: String,
     cause: String,
     fix: String,
+}
+
+/// How the failure affects the next mint.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+enum Kind {
+    Failed,
+    Unreachable,
+    Dispensable,
 }
 
 impl Failure {
@@ -56,59 +67,18 @@ impl Failure {
 
     /// The failure as one line, without the registry.
     pub(super) fn text(&self) -> String {
-        let Self {
-            part, cause, fix, ..
-        } = self;
-        let text = if fix.is_empty() {
-            format!("{part}: {cause}")
-        } else {
-            format!("{part}: {cause}; {fix}")
-        };
+        let end = if self.fix.is_empty() { "" } else { "; " };
+        let text = format!("{}: {}{end}{}", self.part, self.cause, self.fix);
         text.replace(char::is_control, " ")
     }
 
     pub(super) fn seal(&self, key: &SealKey, name: &str) -> Option<Vec<u8>> {
-        let said_by = if self.answered {
-            PROVIDER
-        } else {
-            "this process"
-        };
-        let Moment { wall, boot } = self.at;
-        let (wall, boot) = (wall.to_string(), boot.to_string());
-        let text = [
-            &wall,
-            &boot,
-            said_by,
-            self.kind.word(),
-            self.code.as_str(),
-            &self.part,
-            &self.cause,
-            &self.fix,
-        ]
-        .map(|text| text.replace('\n', " "));
-        key.seal(&associated(name), text.join("\n").as_bytes()).ok()
+        let text = json::text(self);
+        key.seal(&associated(name), text.as_bytes()).ok()
     }
 
     pub(super) fn open(bytes: &[u8], key: &SealKey, name: &str) -> Option<Self> {
-        let text = key.open(&associated(name), bytes).ok()?;
-        let mut lines = std::str::from_utf8(&text).ok()?.split('\n');
-        let at = Moment {
-            wall: lines.next()?.parse().ok()?,
-            boot: lines.next()?.parse().ok()?,
-        };
-        let answered = lines.next()? == PROVIDER;
-        let kind = Kind::of(lines.next()?)?;
-        let code = Code::named(lines.next()?)?;
-        let mut line = || lines.next().map(str::to_owned);
-        Some(Self {
-            at,
-            answered,
-            kind,
-            code,
-            part: line()?,
-            cause: line()?,
-            fix: line()?,
-        })
+        json::object(&key.open(&associated(name), bytes).ok()?).ok()
     }
 }
 
@@ -123,35 +93,10 @@ impl Fault for Failure {
     }
 }
 
-/// How the failure affects the next mint.
-#[derive(Clone, Copy, Debug)]
-enum Kind {
-    Failed,
-    Unreachable,
-    Dispensable,
-}
-
-impl Kind {
-    fn word(self) -> &'static str {
-        match self {
-            Self::Failed => "failed",
-            Self::Unreachable => "unreachable",
-            Self::Dispensable => "dispensable",
-        }
-    }
-
-    fn of(word: &str) -> Option<Self> {
-        [Self::Failed, Self::Unreachable, Self::Dispensable]
-            .into_iter()
-            .find(|kind| kind.word() == word)
-    }
-}
-
 fn associated(name: &str) -> Vec<u8> {
-    format!("beta9-failure 3\n{name}").into_bytes()
+    format!("beta9-failure 4\n{name}").into_bytes()
 }
 
-const PROVIDER: &str = "the provider";
 const SHARED: Duration = Duration::from_secs(5);
 
 /// The last failed mint, with time and reason, for `status`. It is kept after the failure is no longer shared, and
@@ -252,10 +197,11 @@ mod tests {
         .unwrap();
         assert!(!own.is_shared(at) && own.is_within(SHARED, at));
         assert!(Failure::of(&Error::NotFound, at).is_none());
-        let denied = Problem::new("backend aws", "it is denied")
-            .code(Code::MintRefused)
-            .dispensable(true)
-            .failed();
+        let denied = Error::from(Failure {
+            kind: Kind::Dispensable,
+            code: Code::MintRefused,
+            ..Failure::of(&error(), at).unwrap()
+        });
         let bytes = Failure::of(&denied, at)
             .unwrap()
             .seal(&key, "name")

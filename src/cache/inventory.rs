@@ -75,12 +75,8 @@ impl Cache {
         for dir in &config.dirs {
             match existing_key(dir, key) {
                 Ok(Some(key)) => {
-                    let config = CacheConfig {
-                        enabled: true,
-                        dirs: vec![dir.clone()],
-                        ..config.clone()
-                    };
-                    return Ok(Some(Self::new(config, dir.clone(), key, warnings.clone())));
+                    let (config, dir) = (config.clone(), dir.clone());
+                    return Ok(Some(Self::new(config, dir, key, warnings.clone())));
                 }
                 Ok(None) => {}
                 Err(fault) => _ = first_fault.get_or_insert(fault),
@@ -188,40 +184,21 @@ impl Inventory {
     /// Attaches a failure to its token; if that is missing, to another token of the same registry, workspace and
     /// backend, because then the keys have changed; else it becomes an entry of its own.
     fn add_fault(&mut self, fault: InventoryEntry) {
-        let mut of_name = self
-            .entries
-            .iter_mut()
-            .filter(|entry| entry.name == fault.name);
-        if let Some(entry) = of_name.next() {
-            return entry.add_failure(fault.last_failure);
-        }
-        let subject = |entry: &InventoryEntry| {
-            let Origin {
-                registry,
-                workspace,
-                backend,
-                ..
-            } = entry.origin.clone();
-            (registry, workspace, backend)
+        let is_it = |entry: &InventoryEntry| entry.name == fault.name;
+        let is_about = |entry: &InventoryEntry| {
+            let (one, other) = (&entry.origin, &fault.origin);
+            (&one.registry, &one.workspace, &one.backend)
+                == (&other.registry, &other.workspace, &other.backend)
         };
-        let mut of_subject = self
-            .entries
-            .iter_mut()
-            .filter(|entry| subject(entry) == subject(&fault));
-        match of_subject.next() {
-            Some(entry) => entry.add_failure(fault.last_failure),
-            None => self.entries.push(fault),
-        }
-    }
-}
-
-impl InventoryEntry {
-    /// Keeps the later failure.
-    fn add_failure(&mut self, failure: Option<LastFailure>) {
-        let at = |failure: &Option<LastFailure>| failure.as_ref().map(|failure| failure.at);
-        if at(&failure) > at(&self.last_failure) {
-            self.last_failure = failure;
-        }
+        let mut entries = self.entries.iter();
+        let at = entries.position(is_it);
+        let Some(at) = at.or_else(|| self.entries.iter().position(is_about)) else {
+            return self.entries.push(fault);
+        };
+        // The later one is kept.
+        let known = &mut self.entries[at].last_failure;
+        let both = fault.last_failure.into_iter().chain(known.take());
+        *known = both.max_by_key(|failure| failure.at);
     }
 }
 
@@ -236,7 +213,7 @@ fn order(entry: &InventoryEntry) -> (Origin, Option<SystemTime>, String) {
 fn life(entry: &Entry, now: Moment, used: SystemTime) -> TokenLife {
     let state = entry.state(now);
     let minted = SystemTime::UNIX_EPOCH + Duration::from_secs(entry.minted.wall);
-    let expires = SystemTime::UNIX_EPOCH + entry.expires();
+    let expires = entry.expires();
     let age = now.since(entry.minted).unwrap_or_default();
     let whole = expires.duration_since(minted).unwrap_or_default();
     let left = if state == State::Over {

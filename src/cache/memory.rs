@@ -11,12 +11,12 @@ use std::time::{Duration, Instant, SystemTime};
 
 use zeroize::Zeroizing;
 
-use super::clock::{Moment, boot_nanos};
-use super::mint_lock::MintLock;
+use super::clock::{Moment, boot_nanos, numbers};
 use super::{LOCK, MARK, MEMO, eviction};
 use crate::config::CacheConfig;
 use crate::credential::Redacted;
 use crate::error::Error;
+use crate::lock::{Lock, Waited};
 use crate::private;
 use crate::seal::SealKey;
 use crate::trusted::{self, Readers};
@@ -54,14 +54,10 @@ impl Memory<'_> {
     pub fn recall(&self, kind: &str, subject: &[&str]) -> Option<Recalled> {
         let opened = self.open(&self.name(kind, subject, MEMO))?;
         let (asked, rest) = Asked::split_from(&opened)?;
-        let (life, text) = rest.split_first_chunk()?;
+        let ([life], text) = numbers(rest)?;
         let age = (self.clock)().since(asked.at)?;
         let text = std::str::from_utf8(text).ok()?.into();
-        (age < Duration::from_secs(u64::from_be_bytes(*life))).then_some(Recalled {
-            text,
-            age,
-            asked,
-        })
+        (age < Duration::from_secs(life)).then_some(Recalled { text, age, asked })
     }
 
     /// The same, unless one of these was changed since the store was asked.
@@ -104,10 +100,9 @@ impl Memory<'_> {
         life: Duration,
     ) {
         let life = life.min(LONGEST);
-        let mut bytes = Zeroizing::new(Vec::with_capacity(Asked::LENGTH + 8 + text.len()));
-        bytes.extend_from_slice(&asked.bytes());
-        bytes.extend_from_slice(&life.as_secs().to_be_bytes());
-        bytes.extend_from_slice(text.as_bytes());
+        let seconds = life.as_secs().to_be_bytes();
+        let bytes = [&asked.bytes()[..], &seconds, text.as_bytes()].concat();
+        let bytes = Zeroizing::new(bytes);
         self.write(&self.name(kind, subject, MEMO), &bytes, life);
     }
 
@@ -132,10 +127,10 @@ impl Memory<'_> {
         let lock = self.dir.join(self.name(kind, subject, LOCK));
         // Without the lock, asking once more does no harm.
         let half = Instant::now() + deadline.saturating_duration_since(Instant::now()) / 2;
-        let turn = MintLock::wait(&lock, half, recall);
+        let turn = Lock::wait(&lock, half, recall);
         match turn {
-            Ok(MintLock::Theirs(text)) => return known(text),
-            Ok(MintLock::Ours(_)) if let Some(text) = recall() => return known(text),
+            Ok(Waited::Theirs(text)) => return known(text),
+            Ok(Waited::Ours(_)) if let Some(text) = recall() => return known(text),
             _ => {}
         }
         let answer = ask()?;
@@ -206,8 +201,6 @@ impl Memory<'_> {
 }
 
 impl Asked {
-    const LENGTH: usize = 3 * 8;
-
     fn bytes(self) -> Vec<u8> {
         [self.at.wall, self.at.boot, self.nanos]
             .into_iter()
@@ -216,22 +209,9 @@ impl Asked {
     }
 
     fn split_from(bytes: &[u8]) -> Option<(Self, &[u8])> {
-        let (times, rest) = bytes.split_at_checked(Self::LENGTH)?;
-        let mut times = times
-            .chunks_exact(8)
-            .filter_map(|bytes| bytes.try_into().ok())
-            .map(u64::from_be_bytes);
-        let at = Moment {
-            wall: times.next()?,
-            boot: times.next()?,
-        };
-        Some((
-            Self {
-                at,
-                nanos: times.next()?,
-            },
-            rest,
-        ))
+        let ([wall, boot, nanos], rest) = numbers(bytes)?;
+        let at = Moment { wall, boot };
+        Some((Self { at, nanos }, rest))
     }
 }
 

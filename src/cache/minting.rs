@@ -4,11 +4,10 @@ use std::time::{Duration, Instant};
 
 use super::clock::wall_seconds;
 use super::entry::{Entry, State};
-use super::mint_lock::{MintLock, NotLocked};
 use super::token_files::TokenFiles;
 use super::{Cache, LOCK, SPARE, TokenId, eviction};
 use crate::error::Error;
-use crate::lock::Lock;
+use crate::lock::{Lock, Waited};
 use crate::token::Minted;
 
 /// A token that is wanted.
@@ -49,18 +48,11 @@ impl<M: Fn(Instant) -> Result<Minted, Error>> Minting<'_, M> {
         let cached = files
             .read()
             .map(|entry| (files.state(&entry, (cache.clock)()), entry));
-        cache.log.done(
-            step,
-            format_args!(
-                "cache: {}",
-                State::said(cached.as_ref().map(|(state, _)| *state))
-            ),
-        );
+        let said = State::said(cached.as_ref().map(|(state, _)| *state));
+        cache.log.done(step, format_args!("cache: {said}"));
         match cached {
             Some((State::Fresh, entry)) => return Ok(files.used(entry)),
-            Some((State::Due, entry)) => {
-                return Ok(self.renew(entry));
-            }
+            Some((State::Due, entry)) => return Ok(self.renew(entry)),
             // Where nothing that lives longer is to be had, it is still good.
             Some((State::Over, entry)) if entry.state((cache.clock)()) != State::Over => {
                 return self.wait_or_mint().or_else(|error| {
@@ -84,11 +76,9 @@ impl<M: Fn(Instant) -> Result<Minted, Error>> Minting<'_, M> {
             (files.path(LOCK), left / 2),
             (files.path(SPARE), left * 3 / 4),
         ] {
-            match MintLock::wait(&lock, began + wait, || files.settled((cache.clock)())) {
-                Ok(MintLock::Ours(_lock)) => {
-                    return self.mint();
-                }
-                Ok(MintLock::Theirs(answer)) => {
+            match Lock::wait(&lock, began + wait, || files.settled((cache.clock)())) {
+                Ok(Waited::Ours(_lock)) => return self.mint(),
+                Ok(Waited::Theirs(answer)) => {
                     cache.log.done(
                         step,
                         format_args!(
@@ -97,12 +87,12 @@ impl<M: Fn(Instant) -> Result<Minted, Error>> Minting<'_, M> {
                     );
                     return answer;
                 }
-                Err(NotLocked::Overdue) => {
+                Ok(Waited::Overdue) => {
                     cache.log.note(format_args!(
                         "cache: another process has been minting this token for too long"
                     ));
                 }
-                Err(NotLocked::Lock(error)) => {
+                Err(error) => {
                     let lock = lock.display();
                     cache.warnings.add(format_args!(
                         "token cache: the lock {lock} cannot be taken ({error})"
@@ -144,16 +134,12 @@ impl<M: Fn(Instant) -> Result<Minted, Error>> Minting<'_, M> {
             return files.used(old);
         };
         let now = (cache.clock)();
-        if let Some(entry) = files
-            .read()
-            .filter(|entry| files.state(entry, now) == State::Fresh)
-        {
+        let entry = files.read();
+        if let Some(entry) = entry.filter(|entry| files.state(entry, now) == State::Fresh) {
             return files.used(entry);
         }
-        if files
-            .failure()
-            .is_some_and(|failure| failure.is_within(RENEWAL_PAUSE, now))
-        {
+        let failure = files.failure();
+        if failure.is_some_and(|failure| failure.is_within(RENEWAL_PAUSE, now)) {
             cache.log.note(format_args!(
                 "cache: the last renewal failed within {RENEWAL_PAUSE:?}; the old one is served"
             ));
@@ -179,14 +165,9 @@ impl<M: Fn(Instant) -> Result<Minted, Error>> Minting<'_, M> {
         let (now, Some(expires)) = ((cache.clock)(), minted.expires) else {
             return;
         };
-        let latest = self
-            .longest
-            .map_or(u64::MAX, |longest| now.wall + longest.as_secs());
-        let Some(entry) = Entry::new(
-            minted.credential.clone(),
-            now,
-            wall_seconds(expires).min(latest),
-        ) else {
+        let latest = self.longest.map(|longest| now.wall + longest.as_secs());
+        let expires = wall_seconds(expires).min(latest.unwrap_or(u64::MAX));
+        let Some(entry) = Entry::new(minted.credential.clone(), now, expires) else {
             return;
         };
         let step = cache.log.step();

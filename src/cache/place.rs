@@ -39,11 +39,8 @@ impl Cache {
     /// Whether such a cache seems possible here. Makes nothing, so only the first use tells for certain.
     #[must_use]
     pub fn is_possible_in_memory(config: &CacheConfig) -> bool {
-        config.enabled
-            && config
-                .dirs
-                .first()
-                .is_some_and(|dir| check_memory(dir).is_ok())
+        let dir = config.dirs.first().filter(|_| config.enabled);
+        dir.is_some_and(|dir| check_memory(dir).is_ok())
     }
 
     /// All existing caches. Fails if the one on disk can't be used.
@@ -59,12 +56,10 @@ impl Cache {
             return None;
         }
         config.dirs.iter().find_map(|dir| match open_dir(dir, key) {
-            Ok(key) => Some(Self::new(
-                config.clone(),
-                dir.clone(),
-                key,
-                warnings.clone(),
-            )),
+            Ok(key) => {
+                let (config, dir) = (config.clone(), dir.clone());
+                Some(Self::new(config, dir, key, warnings.clone()))
+            }
             Err(fault) => {
                 warnings.add(format_args!("token cache: {fault}"));
                 None
@@ -75,11 +70,8 @@ impl Cache {
 
 /// The key of the cache on tmpfs.
 pub(super) fn memory_key(config: &CacheConfig) -> KeyPlace {
-    config
-        .dirs
-        .first()
-        .cloned()
-        .map_or(KeyPlace::Nowhere, KeyPlace::Keyring)
+    let dir = config.dirs.first().cloned();
+    dir.map_or(KeyPlace::Nowhere, KeyPlace::Keyring)
 }
 
 /// Refuses a directory that isn't, or wouldn't be, on tmpfs. For a missing directory, its nearest existing parent

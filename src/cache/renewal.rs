@@ -4,9 +4,9 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use super::mint_lock::{MintLock, NotLocked};
 use super::{Cache, FAULT, InventoryEntry, LOCK, TOKEN, TokenId, eviction};
 use crate::error::{Code, Error, Fault, Meaning};
+use crate::lock::{Lock, Waited};
 use crate::token::Minted;
 
 /// The outcome of a renewal.
@@ -44,16 +44,14 @@ impl Cache {
                 .then_some(())
         };
         let lock = files.path(LOCK);
-        let _lock = match MintLock::wait(&lock, deadline, renewed) {
-            Ok(MintLock::Ours(lock)) if renewed().is_none() => lock,
-            Ok(_) => return Ok(Renewal::ByAnother),
-            Err(NotLocked::Overdue) => return Err(RenewalError::Overdue.into()),
-            Err(NotLocked::Lock(error)) => return Err(RenewalError::Lock(lock, error).into()),
+        let _lock = match Lock::wait(&lock, deadline, renewed) {
+            Ok(Waited::Ours(lock)) if renewed().is_none() => lock,
+            Ok(Waited::Ours(_) | Waited::Theirs(())) => return Ok(Renewal::ByAnother),
+            Ok(Waited::Overdue) => return Err(RenewalError::Overdue.into()),
+            Err(error) => return Err(RenewalError::Lock(lock, error).into()),
         };
-        if let Some(failure) = files
-            .failure()
-            .filter(|failure| failure.is_shared((self.clock)()))
-        {
+        let (failure, now) = (files.failure(), (self.clock)());
+        if let Some(failure) = failure.filter(|failure| failure.is_shared(now)) {
             return Err(failure.into());
         }
         minting.mint_now()?;

@@ -51,15 +51,12 @@ impl TokenFiles<'_> {
 
     /// Another process's result: a valid token, or the provider's refusal while that is shared.
     pub(super) fn settled(&self, now: Moment) -> Option<Result<Minted, Error>> {
-        if let Some(entry) = self
-            .read()
-            .filter(|entry| self.state(entry, now) != State::Over)
-        {
+        let entry = self.read();
+        if let Some(entry) = entry.filter(|entry| self.state(entry, now) != State::Over) {
             return Some(Ok(entry.into_minted()));
         }
-        self.failure()
-            .filter(|failure| failure.is_shared(now))
-            .map(|failure| Err(failure.into()))
+        let failure = self.failure().filter(|failure| failure.is_shared(now))?;
+        Some(Err(failure.into()))
     }
 
     pub(super) fn write(&self, id: &TokenId, entry: &Entry) -> Result<(), FileError> {
@@ -67,7 +64,8 @@ impl TokenFiles<'_> {
             return Ok(());
         };
         // The times are set before the rename, so that eviction never takes the new file for an expired one.
-        let times = Some(times(entry, SystemTime::now()));
+        let times = FileTimes::new().set_accessed(SystemTime::now());
+        let times = Some(times.set_modified(entry.expires()));
         private::replace_unsynced(self.dir, &format!("{}.{TOKEN}", self.name), &bytes, times)?;
         // A success ends an earlier failure. If the failure's file stays, it is older than the token and only read
         // after it.
@@ -81,38 +79,26 @@ impl TokenFiles<'_> {
         };
         // Errors are ignored: without the first file, the next process merely asks the provider again, and without the
         // second, `status` shows no failure.
-        for (extension, bytes) in [
-            (FAILED, failure.seal(self.key, &self.name)),
-            (
-                FAULT,
-                failure::seal_last(&failure, id, self.key, &self.name),
-            ),
-        ] {
+        let last = failure::seal_last(&failure, id, self.key, &self.name);
+        let shared = failure.seal(self.key, &self.name);
+        for (extension, bytes) in [(FAILED, shared), (FAULT, last)] {
             if let Some(bytes) = bytes {
-                _ = private::replace_unsynced(
-                    self.dir,
-                    &format!("{}.{extension}", self.name),
-                    &bytes,
-                    None,
-                );
+                let name = format!("{}.{extension}", self.name);
+                _ = private::replace_unsynced(self.dir, &name, &bytes, None);
             }
         }
     }
 
     /// When it was last used.
     pub(super) fn last_used(&self) -> Option<SystemTime> {
-        std::fs::metadata(self.path(TOKEN))
-            .and_then(|metadata| metadata.accessed())
-            .ok()
+        std::fs::metadata(self.path(TOKEN)).ok()?.accessed().ok()
     }
 
     /// Records the use for eviction, at most once a minute, because a hit should not write.
     pub(super) fn used(&self, entry: Entry) -> Minted {
         let now = SystemTime::now();
-        if self.last_used().is_some_and(|used| {
-            now.duration_since(used)
-                .is_ok_and(|age| age > USE_PRECISION)
-        }) {
+        let age = self.last_used().map(|used| now.duration_since(used));
+        if matches!(age, Some(Ok(age)) if age > USE_PRECISION) {
             self.stamp(&entry, now);
         }
         entry.into_minted()
@@ -121,18 +107,8 @@ impl TokenFiles<'_> {
     /// Sets the file's times to its expiry and last use, so that eviction need not open files.
     pub(super) fn stamp(&self, entry: &Entry, used: SystemTime) {
         // With wrong times, the file would merely be evicted early.
-        _ = trusted::set_times(
-            &self.path(TOKEN),
-            used,
-            SystemTime::UNIX_EPOCH + entry.expires(),
-        );
+        _ = trusted::set_times(&self.path(TOKEN), used, entry.expires());
     }
-}
-
-fn times(entry: &Entry, used: SystemTime) -> FileTimes {
-    FileTimes::new()
-        .set_accessed(used)
-        .set_modified(SystemTime::UNIX_EPOCH + entry.expires())
 }
 
 pub(super) const MAX_TOKEN: u64 = 64 << 10;

@@ -50,9 +50,7 @@ impl Cache {
         let memory = CacheConfig {
             enabled: cache.enabled && memory_dir.is_some(),
             dirs: memory_dir.into_iter().collect(),
-            max_entries: cache.max_entries,
-            max_bytes: cache.max_bytes,
-            stale_if_error: cache.stale_if_error,
+            ..cache.clone()
         };
         (cache, memory)
     }

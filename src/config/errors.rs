@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
+use super::sdk::PART;
 use crate::error::{Code, Fault, Meaning};
 
 /// Why the settings can't be used.
@@ -124,38 +125,27 @@ pub(super) enum GatewaySettingsError {
 
 impl Fault for GatewaySettingsError {
     fn meaning(&self) -> Meaning {
-        use Code::{ConfigConflict, ConfigInvalid, ConfigMissing, ConfigUnreadable};
-        let (code, fix) = match self {
-            Self::OtherToken { .. } => (
-                ConfigConflict,
-                "set store.gateway.url, or store.gateway.context if that gateway is meant",
-            ),
-            Self::NoContext { .. } => (
-                ConfigMissing,
-                "correct store.gateway.context or BETA9_CONTEXT",
-            ),
-            Self::EmptyToken(_) => (ConfigInvalid, "set it"),
-            Self::OtherGateway { .. } => (
-                ConfigConflict,
-                "set BETA9_TOKEN, or BETA9_CONTEXT if the saved token is meant",
-            ),
-            Self::NoUrl => (
-                ConfigInvalid,
-                "correct store.gateway.url, BETA9_GATEWAY_URL, or the SDK's api_url",
-            ),
-            Self::Cleartext(_) => (
-                ConfigInvalid,
-                "use https://, or set store.gateway.insecure = true",
-            ),
-            Self::GrpcAlone { .. } | Self::NoGateway(_) => {
-                (ConfigMissing, "set store.gateway.url or BETA9_GATEWAY_URL")
+        let of = |code| Meaning::new(code, PART);
+        match self {
+            Self::OtherToken { .. } => of(Code::ConfigConflict)
+                .fix("set store.gateway.url, or store.gateway.context if that gateway is meant"),
+            Self::NoContext { .. } => {
+                of(Code::ConfigMissing).fix("correct store.gateway.context or BETA9_CONTEXT")
             }
-            Self::Unreadable { .. } => (ConfigUnreadable, "correct the file"),
-            Self::NoToken(_) => (
-                ConfigMissing,
-                "set BETA9_TOKEN beside BETA9_GATEWAY_URL, or log in with the SDK",
-            ),
-        };
-        Meaning::new(code, super::sdk::PART).fix(fix)
+            Self::EmptyToken(_) => of(Code::ConfigInvalid).fix("set it"),
+            Self::OtherGateway { .. } => of(Code::ConfigConflict)
+                .fix("set BETA9_TOKEN, or BETA9_CONTEXT if the saved token is meant"),
+            Self::NoUrl => of(Code::ConfigInvalid)
+                .fix("correct store.gateway.url, BETA9_GATEWAY_URL, or the SDK's api_url"),
+            Self::Cleartext(_) => {
+                of(Code::ConfigInvalid).fix("use https://, or set store.gateway.insecure = true")
+            }
+            Self::GrpcAlone { .. } | Self::NoGateway(_) => {
+                of(Code::ConfigMissing).fix("set store.gateway.url or BETA9_GATEWAY_URL")
+            }
+            Self::Unreadable { .. } => of(Code::ConfigUnreadable).fix("correct the file"),
+            Self::NoToken(_) => of(Code::ConfigMissing)
+                .fix("set BETA9_TOKEN beside BETA9_GATEWAY_URL, or log in with the SDK"),
+        }
     }
 }

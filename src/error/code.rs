@@ -2,12 +2,14 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 macro_rules! codes {
     ($($name:ident $text:literal $about:literal)*) => {
         /// The name of a kind of failure.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize)]
         pub enum Code {
-            $(#[doc = $about] $name,)*
+            $(#[doc = $about] #[serde(rename = $text)] $name,)*
         }
 
         impl Code {
@@ -76,11 +78,6 @@ codes! {
 }
 
 impl Code {
-    /// The code with this name, if there is one.
-    pub fn named(text: &str) -> Option<Self> {
-        Self::ALL.iter().copied().find(|code| code.as_str() == text)
-    }
-
     /// The code if `part` did not answer: a mint's for `backend …`, a store's for `… store`, else a registry's.
     pub fn unreachable(part: &str) -> Self {
         Self::of(part, Self::MintUnreachable, Self::StoreUnreachable)

@@ -71,17 +71,16 @@ pub fn answer(
     }
 }
 
-/// Runs `what`, and then prints the resolver's warnings.
-pub(super) fn with_warnings<T>(
-    resolver: &Resolver,
+/// Does an audited piece of work, and then prints the resolver's warnings.
+fn work<T>(
+    (verb, host): (&'static str, Option<&str>),
+    env: &Env,
     err: &mut dyn Write,
-    work: impl FnOnce(&Resolver) -> T,
-) -> T {
-    let done = work(resolver);
-    resolver
-        .warnings()
-        .iter()
-        .for_each(|warning| warn(err, warning));
+    work: impl FnOnce(&Resolver) -> Result<T, Error>,
+) -> Result<T, Error> {
+    let resolver = resolver(env)?;
+    let done = resolver.audited(verb, host, work);
+    warn_of(&resolver, err);
     done
 }
 
@@ -90,6 +89,13 @@ pub(super) fn with_warnings<T>(
 #[inline(never)]
 fn resolver(env: &Env) -> Result<Box<Resolver>, Error> {
     Config::load(env).and_then(Resolver::new).map(Box::new)
+}
+
+/// Prints the resolver's warnings.
+pub(super) fn warn_of(resolver: &Resolver, err: &mut dyn Write) {
+    for warning in resolver.warnings() {
+        warn(err, &warning);
+    }
 }
 
 /// The input of `get` and `erase`, without the line end that a person's `echo` adds.
@@ -109,8 +115,8 @@ fn get(text: &[u8], env: &Env, err: &mut dyn Write) -> Result<Zeroizing<String>,
         kubelet::is_misdirected(asked, err);
         return Err(Error::NotFound);
     };
-    let credential = with_warnings(&*resolver(env)?, err, |resolver| {
-        resolver.audited("get", Some(url.label()), |resolver| resolver.get(&url))
+    let credential = work(("get", Some(url.label())), env, err, |resolver| {
+        resolver.get(&url)
     })?;
     Ok(json::line(&Answer {
         server_url: &String::from_utf8_lossy(asked),
@@ -127,10 +133,8 @@ fn store(text: &[u8], env: &Env, err: &mut dyn Write) -> Result<Zeroizing<String
             CredentialError::NoUsername => Error::Protocol(NO_USERNAME),
             other => Error::from(DockerError::Credential(other)).about(url.label()),
         })?;
-    with_warnings(&*resolver(env)?, err, |resolver| {
-        resolver.audited("store", Some(url.label()), |resolver| {
-            resolver.store(&url, credential)
-        })
+    work(("store", Some(url.label())), env, err, |resolver| {
+        resolver.store(&url, credential)
     })?;
     Ok(Zeroizing::default())
 }
@@ -142,8 +146,8 @@ fn erase(text: &[u8], env: &Env, err: &mut dyn Write) -> Result<Zeroizing<String
     }
     // docker logout also erases spellings under which nothing can be stored. They need no work.
     if let Ok(url) = ServerUrl::parse(text) {
-        with_warnings(&*resolver(env)?, err, |resolver| {
-            resolver.audited("erase", Some(url.label()), |resolver| resolver.erase(&url))
+        work(("erase", Some(url.label())), env, err, |resolver| {
+            resolver.erase(&url)
         })?;
     }
     Ok(Zeroizing::default())
@@ -152,16 +156,13 @@ fn erase(text: &[u8], env: &Env, err: &mut dyn Write) -> Result<Zeroizing<String
 /// Ignores standard input (clients send `unused` or nothing), and answers even if the store can't be reached. Fails if
 /// the store refuses the token or password, because an empty list would look like an empty store.
 fn list(env: &Env, err: &mut dyn Write) -> Result<Zeroizing<String>, Error> {
-    let mut skipped = Vec::new();
-    let mut refusal = None;
-    let lines = with_warnings(&*resolver(env)?, err, |resolver| {
-        resolver.audited("list", None, |resolver| {
-            let lines = resolver.list(&mut |error| {
-                refusal = refusal.take().or_else(|| error.refusal());
-                skipped.push(error.to_string());
-            })?;
-            refusal.map_or(Ok(lines), Err)
-        })
+    let (mut skipped, mut refusal) = (Vec::new(), None);
+    let lines = work(("list", None), env, err, |resolver| {
+        let lines = resolver.list(&mut |error| {
+            refusal = refusal.take().or_else(|| error.refusal());
+            skipped.push(error.to_string());
+        })?;
+        refusal.map_or(Ok(lines), Err)
     });
     for error in skipped {
         warn(err, &format_args!("left out of the list: {error}"));

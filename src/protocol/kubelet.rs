@@ -13,7 +13,7 @@ use std::time::{Duration, SystemTime};
 use serde::Serialize;
 use zeroize::Zeroizing;
 
-use super::docker::with_warnings;
+use super::docker::warn_of;
 use super::errors::KubeletError;
 use super::read_all;
 use crate::Io;
@@ -24,7 +24,7 @@ use crate::host::Scheme;
 use crate::json;
 use crate::resolver::{Answered, Resolver, Route};
 use crate::service_account::ServiceAccount;
-use crate::warn;
+use crate::{succeed, warn};
 use image::Image;
 use request::Request;
 
@@ -41,13 +41,7 @@ pub fn run(args: &[&str], env: &Env, io: &mut Io) -> u8 {
         }
     };
     match answer {
-        // If the reader closed the pipe, the command did not succeed.
-        Ok(text) => u8::from(
-            io.out
-                .write_all(text.as_bytes())
-                .and_then(|()| io.out.flush())
-                .is_err(),
-        ),
+        Ok(text) => succeed(&text, io),
         Err(error) => {
             warn(io.err, &crate::one_line(&error));
             1
@@ -79,9 +73,9 @@ fn answer(env: &Env, io: &mut Io) -> Result<Zeroizing<String>, Error> {
         return Ok(nothing());
     };
     let resolver = Config::load(env).and_then(Resolver::new)?;
-    with_warnings(&resolver, io.err, |resolver| {
-        answer_for(&image, request, resolver)
-    })
+    let answer = answer_for(&image, request, &resolver);
+    warn_of(&resolver, io.err);
+    answer
 }
 
 fn answer_for(

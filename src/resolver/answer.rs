@@ -37,6 +37,18 @@ pub(super) struct Who<'a> {
     pub(super) sharing: Sharing<'a>,
 }
 
+impl<'a> Who<'a> {
+    /// A secret's keys or the node, but not a pod.
+    pub(super) fn new(store: &'static str, keys: Option<&'a Keys>, sharing: Sharing<'a>) -> Self {
+        Self {
+            store,
+            keys,
+            pod: None,
+            sharing,
+        }
+    }
+}
+
 impl Resolver {
     /// The credential for a route: from its stored secret, else the pod's own identity, else the node's.
     pub fn answer(&self, route: &Route, pod: Option<&ServiceAccount>) -> Result<Answered, Error> {
@@ -116,17 +128,9 @@ impl Resolver {
             choice.backend.name(),
             route.row.name
         ));
-        let minted = self.login(
-            &choice.backend,
-            route,
-            Who {
-                store,
-                keys: Some(&choice.keys),
-                pod: None,
-                sharing: Sharing::Read(shared.as_ref()),
-            },
-            keep,
-        )?;
+        let sharing = Sharing::Read(shared.as_ref());
+        let who = Who::new(store, Some(&choice.keys), sharing);
+        let minted = self.login(&choice.backend, route, who, keep)?;
         let expires = earlier(minted.expires, end_of(&choice, times));
         Ok(Ok(Minted { expires, ..minted }))
     }
@@ -148,17 +152,8 @@ impl Resolver {
             "backend: {}, by the {store}'s own identity",
             cloud.name()
         ));
-        let minted = self.login(
-            cloud,
-            route,
-            Who {
-                store,
-                keys: None,
-                pod,
-                sharing: Sharing::No,
-            },
-            Keep::Disk,
-        )?;
+        let node = Who::new(store, None, Sharing::No);
+        let minted = self.login(cloud, route, Who { pod, ..node }, Keep::Disk)?;
         Ok((minted, pod.is_some()))
     }
 }

@@ -47,23 +47,17 @@ impl Resolver {
     ) -> Result<Option<Found>, Error> {
         let step = self.log.step();
         let answer = self.ask(store, route, host);
-        let name = store.name();
+        let (log, name) = (&self.log, store.name());
         match &answer {
-            Ok(None) => self
-                .log
-                .done(step, format_args!("store {name}: nothing for {host}")),
+            Ok(None) => log.done(step, format_args!("store {name}: nothing for {host}")),
             Ok(Some(found)) => {
-                self.log.done(
+                let keys = names(&found.keys);
+                log.done(
                     step,
-                    format_args!(
-                        "store {name}: a secret for {host}, with {}",
-                        names(&found.keys)
-                    ),
+                    format_args!("store {name}: a secret for {host}, with {keys}"),
                 );
             }
-            Err(error) => self
-                .log
-                .done(step, format_args!("store {name}: it failed: {error}")),
+            Err(error) => log.done(step, format_args!("store {name}: it failed: {error}")),
         }
         answer
     }
@@ -102,11 +96,11 @@ impl Resolver {
             }
             Ok(Some(found)) => {
                 if found.keep == Keep::Disk {
-                    notes.keep(&found, asked);
+                    notes.keep_found(host, &found, asked);
                 }
                 Ok(Some(found))
             }
-            Err(error @ Error::Unreachable(_)) => match notes.last_answer() {
+            Err(error @ Error::Unreachable(_)) => match notes.last_found(host) {
                 Some(found) => {
                     self.warnings.add(format_args!(
                         "{}; its last answer is used",
@@ -141,7 +135,7 @@ impl Resolver {
             .map(|memory| self.notes(memory, &self.workspace, &lookup));
         let notes = notes.filter(|_| self.workspace.is_remote());
         if let Some(notes) = &notes {
-            notes.changing(self.deadline());
+            notes.mark(Some(self.deadline()));
         }
         let done = change(&lookup);
         if let Some(notes) = &notes {
@@ -150,17 +144,12 @@ impl Resolver {
         }
         if done.is_ok() {
             // Tokens minted from the old credential are of no use.
-            let in_memory = Cache::existing_memory(&self.config.memory_cache, &self.warnings);
+            let in_memory = self.existing_memory_cache();
             for cache in cache.iter().chain(&in_memory) {
                 cache.forget(&self.config.workspace, route.host.as_reference());
             }
         }
         done
-    }
-
-    /// Removes the workspace store's last answers, after a change.
-    pub(super) fn forget_answers(&self, memory: &crate::cache::Memory, lookup: &Lookup) {
-        self.notes(memory, &self.workspace, lookup).changed(true);
     }
 
     pub(super) fn lookup<'a>(
@@ -203,14 +192,10 @@ impl Resolver {
             .flat_map(|set| set.names().collect::<Vec<_>>());
         let names: BTreeSet<String> = vendors.chain(ANY_REGISTRYS).map(str::to_owned).collect();
         let names: Vec<String> = names.into_iter().collect();
-        let there = self
-            .workspace
-            .singles(&names, self.deadline())
-            .unwrap_or_default();
-        names
-            .into_iter()
-            .filter(|name| there.iter().any(|single| single.name == *name))
-            .collect()
+        let there = self.workspace.singles(&names, self.deadline());
+        let there = there.unwrap_or_default().into_iter();
+        let there: BTreeSet<String> = there.map(|single| single.name).collect();
+        there.into_iter().collect()
     }
 
     /// The single secrets that a rule, or else the request, names for a host.

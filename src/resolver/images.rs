@@ -7,10 +7,11 @@ use super::Resolver;
 use super::end::unwritten_end;
 use super::errors::ResolverError;
 use super::shared::halfway;
-use crate::cache::Cache;
+use crate::cache::{Cache, Recalled};
 use crate::credential::Redacted;
 use crate::error::Error;
 use crate::host::{ImageRef, Scheme};
+use crate::json;
 use crate::keys::{Blob, Keys};
 use crate::registry::{choose, detect, detect_by_keys};
 use crate::shown::shown;
@@ -41,7 +42,9 @@ impl Resolver {
             return self.ask_for_payloads(image_id, image, self.deadline());
         };
         let notes = self.image_notes(memory, image_id, image);
-        let (last, asked) = (notes.last(), memory.asked_now());
+        let last = notes.last();
+        let last = last.and_then(|noted| Some((kept_payloads(&noted)?, noted)));
+        let asked = memory.asked_now();
         // With an answer at hand a server that says nothing is not waited for so long that no time is left to mint.
         let deadline = match &last {
             Some(_) => halfway(self.deadline()),
@@ -49,16 +52,21 @@ impl Resolver {
         };
         let error = match self.ask_for_payloads(image_id, image, deadline) {
             Ok(payloads) => {
-                notes.keep(&payloads, last.as_ref(), asked);
+                // One of them may have to stay off the disk.
+                if payloads.iter().all(|(_, keep)| *keep == Keep::Disk) {
+                    let texts: Vec<_> = payloads.iter().map(|(text, _)| text.expose()).collect();
+                    let last = last.as_ref().map(|(_, noted)| noted);
+                    notes.keep(&json::text(&texts), last, asked);
+                }
                 return Ok(payloads);
             }
             Err(error) => error,
         };
         match (error, last) {
-            (error @ Error::Unreachable(_), Some(last)) => {
+            (error @ Error::Unreachable(_), Some((payloads, _))) => {
                 self.warnings
                     .add(format_args!("{error}; its last answer is used"));
-                Ok(last.payloads)
+                Ok(payloads)
             }
             (error, _) => {
                 notes.refused(&error);
@@ -112,14 +120,13 @@ impl Resolver {
             .find(&route)?
             .map(|(_, found)| found)
             .filter(|found| !found.keys.is_empty());
-        let payload = |Found {
-                           keys, times, keep, ..
-                       }| {
+        let payload = |found: Found| {
+            let Found { keys, times, .. } = found;
             let choice = choose(route.row, route.real, keys.clone());
             let end = choice.map_or(times.expires_at, |choice| unwritten_end(&choice, times));
             let kind = detect(host, &keys);
             let text = Blob::marshal_until(host.as_reference(), kind, &keys, end);
-            (text, keep)
+            (text, found.keep)
         };
         Ok(found.map(payload))
     }
@@ -162,6 +169,12 @@ impl Resolver {
         }
         Ok(Blob::marshal("", detect_by_keys(&keys), &keys))
     }
+}
+
+/// The payloads in a note.
+fn kept_payloads(noted: &Recalled) -> Option<Vec<(Redacted, Keep)>> {
+    let texts: Vec<Redacted> = json::parse(noted.text.expose().as_bytes()).ok()?;
+    Some(texts.into_iter().map(|text| (text, Keep::Disk)).collect())
 }
 
 /// Image ids are hashes or short names; what else it may be has no business in a query or a file name.

@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use super::Resolver;
+use super::{Resolver, Source};
 use crate::cache::{Cache, Memory};
 use crate::error::Error;
-use crate::host::{Host, Scheme};
+use crate::host::{Host, Scheme, ServerUrl};
 use crate::json;
 use crate::registry::choose;
-use crate::store::{Listed, Store, Username};
+use crate::store::{FileStore, Listed, Store, Username};
 
 /// User names by server URL.
 type Lines = BTreeMap<String, String>;
@@ -29,10 +29,23 @@ impl Resolver {
             }
         }
         if self.workspace.is_remote() {
-            let items = self.list_items(skipped);
+            // The embedded store's registries are not listed then, because they are not used.
+            let own = FileStore::of(&self.config);
+            let items = own.list(|url| matches!(url, ServerUrl::Item(_)), skipped);
+            let items = items.unwrap_or_else(|error| {
+                skipped(&error);
+                Vec::new()
+            });
             all.extend(self.named(items, skipped));
         }
         Ok(all)
+    }
+
+    /// The store of docker's own items and nerdctl's keys. They belong to a client on this node rather than to a
+    /// workspace, so they are always in the embedded store and need no network.
+    pub(super) fn items(&self) -> FileStore {
+        self.answered_by.set(Source::of(Some("file")));
+        FileStore::of(&self.config)
     }
 
     /// Lists a remote store, or its last answer if it does not answer in time.

@@ -39,13 +39,14 @@ impl Resolver {
         };
         let wanted = Wanted {
             backend,
+            login,
             route,
             scope: &scope,
             cache,
             sharing: who.sharing,
         };
         let Some(cache) = cache else {
-            return self.mint_once(wanted, &login);
+            return self.mint_once(wanted, login.deadline);
         };
         let minted = Cell::new(false);
         let answer = cache.get_or_mint(
@@ -54,7 +55,7 @@ impl Resolver {
             login.deadline,
             |deadline| {
                 minted.set(true);
-                self.mint_once(wanted, &Login { deadline, ..login })
+                self.mint_once(wanted, deadline)
             },
         );
         self.answered_by.set(Source {
@@ -105,14 +106,10 @@ impl Resolver {
     pub(super) fn mint(&self, backend: &Backend, login: &Login) -> Result<Minted, Error> {
         let step = self.log.step();
         let minted = backend.login(login);
+        let (log, name) = (&self.log, backend.name());
         match &minted {
-            Ok(_) => self
-                .log
-                .done(step, format_args!("backend {}: logged in", backend.name())),
-            Err(error) => self.log.done(
-                step,
-                format_args!("backend {}: it failed: {error}", backend.name()),
-            ),
+            Ok(_) => log.done(step, format_args!("backend {name}: logged in")),
+            Err(error) => log.done(step, format_args!("backend {name}: it failed: {error}")),
         }
         minted
     }

@@ -14,7 +14,6 @@ use crate::host::{Host, ImageRef, Scheme};
 use crate::keys::{Blob, CredentialType, Keys};
 use crate::registry::{choose, detect, detect_by_keys};
 use crate::store::{Keep, Store, Times};
-use crate::token::Minted;
 
 impl Resolver {
     /// The same resolver, returning only tokens with at least this much life left, if the provider issues such tokens.
@@ -98,34 +97,20 @@ impl Resolver {
         let registry = host.as_reference();
         if !choice.backend.is_cloud() {
             if !has_lasting(&blob.keys) && !has_lasting_name(text) {
-                return Ok(one_line(
-                    text,
-                    registry,
-                    detect(host, &blob.keys),
-                    &blob.keys,
-                ));
+                let kind = detect(host, &blob.keys);
+                return Ok(one_line(text, registry, kind, &blob.keys));
             }
             // Only what a `get` would return.
             let plain = choice.backend.plain(&choice.keys);
             let (username, password) = plain.ok_or(Error::NotFound)?;
-            let keys = Keys::user_password(username.to_owned(), password.clone());
-            let kind = CredentialType::Basic;
-            return Ok(Blob::marshal_until(registry, kind, &keys, blob.expires_at));
+            let login = (username.to_owned(), password.clone());
+            return Ok(basic(registry, login, blob.expires_at));
         }
-        let who = Who {
-            store,
-            keys: Some(&choice.keys),
-            pod: None,
-            sharing: Sharing::Ask,
-        };
+        let who = Who::new(store, Some(&choice.keys), Sharing::Ask);
         let minted = self.login(&choice.backend, &route, who, keep)?;
         let expires = earlier(minted.expires, end_of(&choice, times));
         self.check_life(registry, expires);
-        let Minted { credential, .. } = minted;
-        let (username, password) = credential.into_parts();
-        let keys = Keys::user_password(username, password);
-        let kind = CredentialType::Basic;
-        Ok(Blob::marshal_until(registry, kind, &keys, expires))
+        Ok(basic(registry, minted.credential.into_parts(), expires))
     }
 
     fn check_life(&self, registry: &str, expires: Option<SystemTime>) {
@@ -137,6 +122,15 @@ impl Resolver {
             ));
         }
     }
+}
+
+fn basic(
+    registry: &str,
+    (username, password): (String, Redacted),
+    end: Option<SystemTime>,
+) -> Redacted {
+    let keys = Keys::user_password(username, password);
+    Blob::marshal_until(registry, CredentialType::Basic, &keys, end)
 }
 
 /// The text unchanged, if it is one line of JSON.

@@ -74,13 +74,13 @@ impl Resolver {
                 keys.with(one.name, one.value.clone())
             });
             let left_out = left_out(given, |name| keys.has(name));
-            let notes = skipped
-                .iter()
-                .map(|names| format!("{names} have other values in this workspace"));
-            let notes = notes
-                .chain(other_region(given, &keys))
-                .chain(self.for_hub(host, &planned));
-            let notes = notes.chain(for_builds(host, &planned)).collect();
+            let skipped = skipped.iter();
+            let mut notes: Vec<_> = skipped
+                .map(|names| format!("{names} have other values in this workspace"))
+                .collect();
+            notes.extend(other_region(given, &keys));
+            notes.extend(self.for_hub(host, &planned));
+            notes.extend(for_builds(host, &planned));
             all.push(Prepared {
                 image,
                 form: Form::Names(planned),
@@ -100,14 +100,11 @@ impl Resolver {
         there: &[Single],
         force: bool,
     ) -> Result<(Vec<Planned>, Vec<String>), Error> {
-        let route = self.image_route(image)?;
-        let (host, workspace) = (
-            &image.host,
-            Workspace {
-                there,
-                host: route.real,
-            },
-        );
+        let (host, route) = (&image.host, self.image_route(image)?);
+        let workspace = Workspace {
+            there,
+            host: route.real,
+        };
         let choice = buildable(&route, given)?;
         let mut sets = match build_sets(host, &choice) {
             Ok(sets) => sets,
@@ -127,25 +124,20 @@ impl Resolver {
             (set, skipped)
         };
         let planned = workspace.plan(set);
+        let is_other = |one: &&Planned| matches!(one.there, There::Other(_));
         let names: Vec<_> = planned
             .iter()
-            .filter(|one| matches!(one.there, There::Other(_)))
+            .filter(is_other)
             .map(|one| one.name)
             .collect();
         if !names.is_empty() && !force {
             let free = free.ok().as_ref().map(named);
             return Err(ResolverError::OtherValues { names, free }.into());
         }
-        let is_there = |name: &str| {
-            workspace
-                .single(name)
-                .is_some_and(|single| !single.value.is_empty())
-        };
-        let used: Vec<String> = planned
-            .iter()
-            .map(|one| one.name.to_owned())
-            .filter(|name| is_there(name))
-            .collect();
+        let single = |one: &Planned| workspace.single(one.name);
+        let used = planned.iter().filter_map(single);
+        let used = used.filter(|single| !single.value.is_empty());
+        let used: Vec<_> = used.map(|single| single.name.clone()).collect();
         self.check_hosts(image, &used, there)?;
         Ok((planned, skipped))
     }
@@ -190,7 +182,7 @@ impl Resolver {
                 There::Other(old) => Some(old),
             };
             self.workspace
-                .put_single(one.name, &one.value, old, self.deadline())
+                .change_single(one.name, old, Some(&one.value), self.deadline())
                 .inspect_err(|_| {
                     if !written.is_empty() {
                         self.warnings
@@ -222,43 +214,32 @@ impl Workspace<'_> {
 
     /// The value under a name; for a secret of other registries, a value that matches nothing.
     fn taken(&self, name: &str) -> Option<Redacted> {
-        self.single(name).map(|single| {
-            if single.is_for(self.host) {
-                single.value.clone()
-            } else {
-                Redacted::default()
-            }
-        })
+        let single = self.single(name)?;
+        let value = single.is_for(self.host).then(|| single.value.clone());
+        Some(value.unwrap_or_default())
     }
 
     /// The given pair, if the workspace already has both values: a pull uses it, and `publish` writes such a pair where
     /// a build reads none.
     fn published(&self, given: &Keys) -> Option<Names> {
-        let pair = |&(username, password): &(&'static str, &'static str)| {
-            let value = |name: &'static str| {
-                let there = self
-                    .taken(name)
-                    .filter(|there| given.get(name) == Some(there));
-                there.map(|value| (name, value))
-            };
-            Some(vec![value(username)?, value(password)?])
+        let value = |name: &'static str| {
+            let there = self.taken(name)?;
+            (given.get(name) == Some(&there)).then_some((name, there))
         };
-        NOBODYS_PAIRS
-            .iter()
-            .find_map(pair)
-            .filter(|pair| pair.len() == given.names().count())
+        let pair = |(username, password)| Some(vec![value(username)?, value(password)?]);
+        let pair = NOBODYS_PAIRS.into_iter().find_map(pair)?;
+        (pair.len() == given.names().count()).then_some(pair)
     }
 
     /// The set whose values are replaced: the only one or, with force, the one with the same user name.
     fn replaced(&self, sets: &[Names], force: bool) -> Option<usize> {
-        let is_ours = |set: &Names| {
-            set.first()
-                .is_some_and(|(name, value)| self.taken(name).as_ref() == Some(value))
+        let is_ours = |set: &Names| match set.first() {
+            Some((name, value)) => self.taken(name).as_ref() == Some(value),
+            None => false,
         };
-        if sets.len() == 1 {
-            Some(0)
-        } else {
-            sets.iter().position(|set| force && is_ours(set))
+        match sets {
+            [_] => Some(0),
+            sets => sets.iter().position(|set| force && is_ours(set)),
         }
     }
 
@@ -268,14 +249,12 @@ impl Workspace<'_> {
             Some(single) if single.value == *value => There::TheSame,
             Some(single) => There::Other(single.value.clone()),
         };
-        let mut planned: Vec<_> = set
-            .into_iter()
-            .map(|(name, value)| Planned {
-                there: there(name, &value),
-                name,
-                value,
-            })
-            .collect();
+        let plan = |(name, value)| Planned {
+            there: there(name, &value),
+            name,
+            value,
+        };
+        let mut planned: Vec<_> = set.into_iter().map(plan).collect();
         planned.sort_by_key(|one| one.name);
         planned
     }
@@ -300,8 +279,6 @@ fn is_given(set: &Names, given: &Keys) -> bool {
 }
 
 fn named(set: &Names) -> String {
-    set.iter()
-        .map(|(name, _)| *name)
-        .collect::<Vec<_>>()
-        .join(" and ")
+    let names: Vec<_> = set.iter().map(|(name, _)| *name).collect();
+    names.join(" and ")
 }

@@ -1,12 +1,9 @@
 //! Looks up a route's cached token, without network requests, minting or renewing.
 
-use std::rc::Rc;
-
 use super::whose::meant_for_node;
 use super::{Resolver, Route};
 use crate::backend::{Backend, Whose};
 use crate::cache::{Cache, Peek};
-use crate::config::Config;
 use crate::error::Error;
 use crate::keys::Keys;
 use crate::store::Keep;
@@ -72,23 +69,6 @@ impl Resolver {
             _ => peek().map_or(Cached::Nothing, Cached::Token),
         };
         Ok(Outlook::Identity(identity, cached))
-    }
-
-    /// The existing cache for such tokens, if there is one.
-    fn existing_for(&self, keep: Keep) -> Option<Cache> {
-        let memory = || Cache::existing_memory(&self.config.memory_cache, &Rc::default());
-        let disk = || {
-            let Config {
-                cache, file_key, ..
-            } = &self.config;
-            Cache::existing(cache, file_key, &Rc::default()).ok()?
-        };
-        match keep {
-            Keep::Disk => disk(),
-            Keep::Memory => memory(),
-            Keep::MemoryFirst => memory().or_else(disk),
-            Keep::Nowhere => None,
-        }
     }
 
     fn is_kept(&self, keep: Keep) -> bool {

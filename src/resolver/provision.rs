@@ -47,12 +47,7 @@ impl Resolver {
     pub fn credential_of(&self, image: &ImageRef, keys: &Keys) -> Result<Credential, Error> {
         let route = self.image_route(image)?;
         let choice = choose(route.row, route.real, keys.clone())?;
-        let who = Who {
-            store: GIVEN,
-            keys: Some(&choice.keys),
-            pod: None,
-            sharing: Sharing::No,
-        };
+        let who = Who::new(GIVEN, Some(&choice.keys), Sharing::No);
         self.login(&choice.backend, &route, who, Keep::Nowhere)
             .map(|minted| minted.credential)
     }
@@ -131,12 +126,8 @@ impl Resolver {
     /// Binds an image to the secrets that were written for it.
     pub fn bind_image(&self, image_id: &str, written: &[Prepared]) -> Result<Binding, Error> {
         let image_id = check_image_id(image_id)?;
-        if let [
-            Prepared {
-                form: Form::Names(planned),
-                ..
-            },
-        ] = written
+        if let [one] = written
+            && let Form::Names(planned) = &one.form
         {
             let names: Vec<String> = planned.iter().map(|one| one.name.to_owned()).collect();
             return self.workspace.bind_names(image_id, &names, self.deadline());
@@ -182,16 +173,9 @@ pub(super) fn usable(route: &Route, choice: Choice) -> Result<Choice, Error> {
 
 /// The keys, with the region if only a rule has it.
 pub(super) fn with_region(route: &Route, keys: Keys) -> Keys {
+    let is_aws = matches!(route.row.cloud(), Some(Backend::Aws));
     match &route.settings().region {
-        Some(region)
-            if route
-                .row
-                .cloud()
-                .is_some_and(|cloud| matches!(cloud, Backend::Aws))
-                && !keys.has(REGION) =>
-        {
-            keys.with(REGION, region.as_str().into())
-        }
+        Some(region) if is_aws && !keys.has(REGION) => keys.with(REGION, region.as_str().into()),
         _ => keys,
     }
 }

@@ -183,8 +183,10 @@ impl Publisher {
         let Some(cache) = self.target.cache_that_exists() else {
             return Ok(());
         };
-        let lookup = self.target.lookup(&self.target_route(host), host)?;
-        self.target.forget_answers(&cache.memory(), &lookup);
+        let (target, memory) = (&self.target, cache.memory());
+        let lookup = target.lookup(&self.target_route(host), host)?;
+        let notes = target.notes(&memory, &target.workspace, &lookup);
+        notes.changed(true);
         Ok(())
     }
 

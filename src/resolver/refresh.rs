@@ -3,7 +3,7 @@
 use super::errors::ResolverError;
 use super::shared::{Sharing, Wanted};
 use super::{Resolver, Route};
-use crate::backend::{Backend, Login};
+use crate::backend::Backend;
 use crate::cache::{Cache, InventoryEntry, NODE, POD, Renewal};
 use crate::error::Error;
 use crate::host::{Host, Scheme};
@@ -69,18 +69,18 @@ impl Resolver {
         };
         let wanted = Wanted {
             backend: &backend,
+            login,
             route: &route,
             scope,
             cache: Some(cache),
             sharing: Sharing::Ask,
         };
-        let mint = |deadline| self.mint_once(wanted, &Login { deadline, ..login });
-        Ok(
-            match cache.refresh(known, &id, backend.longest_life(), login.deadline, mint)? {
-                Renewal::Minted => Refreshed::Renewed,
-                Renewal::ByAnother => Refreshed::ByAnother,
-            },
-        )
+        let mint = |deadline| self.mint_once(wanted, deadline);
+        let renewal = cache.refresh(known, &id, backend.longest_life(), login.deadline, mint)?;
+        Ok(match renewal {
+            Renewal::Minted => Refreshed::Renewed,
+            Renewal::ByAnother => Refreshed::ByAnother,
+        })
     }
 
     /// The login of a `get` for a cache in memory or on disk, or why there is none.
@@ -111,11 +111,6 @@ impl Resolver {
             .filter(|_| route.ambient)
             .map(|backend| (*backend, NODE, None))
             .ok_or(why))
-    }
-
-    /// The existing cache on disk, even while it is off. Makes nothing.
-    pub(super) fn existing_cache(&self) -> Result<Option<Cache>, crate::trusted::FileError> {
-        Cache::existing(&self.config.cache, &self.config.file_key, &self.warnings)
     }
 }
 

@@ -30,24 +30,17 @@ pub struct Route<'a> {
 impl Resolver {
     /// Which row and rule apply; `None` when no store may be asked: a vendor's registry over plain HTTP.
     pub fn route<'a>(&'a self, host: &'a Host, scheme: Scheme, path: &'a str) -> Option<Route<'a>> {
-        let rule = self.config.rule(host, path);
+        let (config, rule) = (&self.config, self.config.rule(host, path));
         let real = rule.and_then(|rule| rule.alias_of.as_ref()).unwrap_or(host);
-        let forced = rule
-            .and_then(|rule| rule.backend.as_deref())
-            .and_then(Registry::named);
+        let forced = rule.and_then(|rule| Registry::named(rule.backend.as_deref()?));
         let row = forced.unwrap_or_else(|| Registry::of(real));
+        let cloud = row.cloud().map(Backend::name);
         // What the worker API does not vend is not this worker's: on a shared node the identity is somebody else's.
-        let ambient = rule
-            .and_then(|rule| rule.ambient)
-            .unwrap_or(self.config.ambient);
-        let ambient = self.config.store != StoreKind::Worker
-            && row
-                .cloud()
-                .is_some_and(|cloud| ambient.allows(cloud.name()));
-        let workload_identity = row.is_cloud()
-            && rule
-                .and_then(|rule| rule.workload_identity)
-                .unwrap_or(self.config.kubelet.workload_identity);
+        let ambient = rule.and_then(|rule| rule.ambient).unwrap_or(config.ambient);
+        let ambient =
+            config.store != StoreKind::Worker && cloud.is_some_and(|cloud| ambient.allows(cloud));
+        let own = rule.and_then(|rule| rule.workload_identity);
+        let workload_identity = cloud.is_some() && own.unwrap_or(config.kubelet.workload_identity);
         let vendors = row.has_keys_of_its_own() || !Registry::of(host).is_generic();
         // What may not be asked at `http://host` may not be asked at `http://host:80` either.
         let there = scheme == Scheme::Https
@@ -63,6 +56,33 @@ impl Resolver {
             ambient,
             workload_identity,
         })
+    }
+
+    /// The error for a registry without a credential: `NotFound`, unless it must have one, so that nothing is pulled
+    /// anonymously.
+    pub fn missing(&self, route: &Route) -> Error {
+        match self.is_required(route) {
+            Ok(false) => return Error::NotFound,
+            Ok(true) => {}
+            Err(error) => return error,
+        }
+        let why = match route.rule.filter(|rule| rule.required.is_some()) {
+            Some(rule) => {
+                let file = rule.file.display();
+                format!("required in the rule for {} in {file}", rule.host)
+            }
+            None => "BETA9_WORKER_REQUIRED, or required in [store.worker]".to_owned(),
+        };
+        self.workspace.lacks(route.host, &why)
+    }
+
+    /// Whether a route's registry must have a credential. A rule takes precedence for its hosts.
+    pub(super) fn is_required(&self, route: &Route) -> Result<bool, Error> {
+        match route.rule.and_then(|rule| rule.required) {
+            Some(required) => Ok(required),
+            None if route.is_public() => Ok(false),
+            None => self.workspace.requires([route.host, route.real]),
+        }
     }
 }
 
@@ -90,18 +110,20 @@ pub(super) fn plain_host(host: &Host, scheme: Scheme) -> Option<Host> {
     (scheme == Scheme::Http).then(|| host.without_port_80())?
 }
 
-/// The backend that a rule names is one.
-pub(super) fn check_backend(rule: &Rule) -> Result<(), Error> {
-    let Some(word) = &rule.backend else {
-        return Ok(());
-    };
-    if Registry::named(word).is_some() {
-        return Ok(());
+/// Refuses a rule with an unknown backend, or with both `required` and `backend = "public"`.
+pub(super) fn check_rule(rule: &Rule) -> Result<(), Error> {
+    if let Some(word) = &rule.backend
+        && Registry::named(word).is_none()
+    {
+        return Err(ResolverError::UnknownBackend {
+            rule: rule.host.clone(),
+            word: word.clone(),
+            nearest: near::nearest(word, Registry::names()),
+        }
+        .into());
     }
-    Err(ResolverError::UnknownBackend {
-        rule: rule.host.clone(),
-        word: word.clone(),
-        nearest: near::nearest(word, Registry::names()),
+    if rule.required == Some(true) && rule.is_public() {
+        return Err(ResolverError::RequiredAndPublic(rule.host.clone()).into());
     }
-    .into())
+    Ok(())
 }

@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 
 use super::{Resolver, Route};
 use crate::backend::{Backend, Login};
-use crate::cache::Cache;
+use crate::cache::{Cache, asked_life};
 use crate::error::{Code, Error};
-use crate::store::{Lease, PostgresStore, Shared, SharedToken, Store};
+use crate::store::{Lease, Shared, SharedToken, Slot, Store};
 use crate::token::{Minted, Scope};
 
 /// Whether a token may be shared, and the shared tokens read so far.
@@ -26,6 +26,7 @@ pub(super) enum Sharing<'a> {
 #[derive(Clone, Copy)]
 pub(super) struct Wanted<'a> {
     pub(super) backend: &'a Backend,
+    pub(super) login: Login<'a>,
     pub(super) route: &'a Route<'a>,
     pub(super) scope: &'a Scope,
     pub(super) cache: Option<&'a Cache>,
@@ -33,60 +34,54 @@ pub(super) struct Wanted<'a> {
 }
 
 impl Resolver {
-    /// The shared token, or a newly minted one, which is then shared.
-    pub(super) fn mint_once(&self, wanted: Wanted, login: &Login) -> Result<Minted, Error> {
-        // A node's identity isn't the workspace's, so its tokens are not shared.
-        let is_workspaces = login.keys.is_some() && wanted.scope.identity().is_empty();
-        let Store::Postgres(store) = &self.workspace else {
-            return self.mint_alone(wanted, login);
-        };
-        let read;
-        let shared = match wanted.sharing {
-            _ if !is_workspaces => None,
-            Sharing::No => None,
-            Sharing::Read(shared) => shared,
-            Sharing::Ask => {
-                let host = wanted.route.host.as_reference();
-                read = store.shared(host, patience(login.deadline));
-                self.hinders(read.as_ref().err());
-                read.as_ref().ok().and_then(Option::as_ref)
+    /// The shared token, or a newly minted one, which is then shared. It must be there by `deadline`.
+    pub(super) fn mint_once(&self, mut wanted: Wanted, deadline: Instant) -> Result<Minted, Error> {
+        wanted.login.deadline = deadline;
+        let fetched;
+        let (store, shared) = match (&self.workspace, wanted.sharing) {
+            // A node's identity isn't the workspace's, so its tokens are not shared.
+            _ if wanted.login.keys.is_none() || !wanted.scope.identity().is_empty() => {
+                return self.mint_alone(wanted);
             }
+            (Store::Postgres(store), Sharing::Read(shared)) => (store, shared),
+            (Store::Postgres(store), Sharing::Ask) => {
+                let host = wanted.route.host.as_reference();
+                fetched = store.shared(host, patience(deadline));
+                self.hinders(fetched.as_ref().err());
+                (store, fetched.as_ref().ok().and_then(Option::as_ref))
+            }
+            _ => return self.mint_alone(wanted),
         };
-        match shared {
-            Some(shared) => self.mint_shared(store, shared, wanted, login),
-            None => self.mint_alone(wanted, login),
-        }
-    }
-
-    fn mint_alone(&self, wanted: Wanted, login: &Login) -> Result<Minted, Error> {
-        match wanted.cache {
-            Some(cache) => self.mint_for(wanted.backend, login, wanted.scope, cache),
-            None => self.mint(wanted.backend, login),
-        }
-    }
-
-    fn mint_shared(
-        &self,
-        store: &PostgresStore,
-        shared: &Shared,
-        wanted: Wanted,
-        login: &Login,
-    ) -> Result<Minted, Error> {
+        let Some(shared) = shared else {
+            return self.mint_alone(wanted);
+        };
         let real = wanted.route.real.as_str();
-        let slot = shared.slot(real, wanted.backend.name(), wanted.scope);
-        let mut token = shared.token(&slot);
+        let name = shared.slot(real, wanted.backend.name(), wanted.scope);
+        self.mint_shared(&store.slot(shared, &name), wanted)
+    }
+
+    fn mint_alone(&self, wanted: Wanted) -> Result<Minted, Error> {
+        match wanted.cache {
+            Some(cache) => self.mint_for(cache, &wanted),
+            None => self.mint(wanted.backend, &wanted.login),
+        }
+    }
+
+    fn mint_shared(&self, slot: &Slot, wanted: Wanted) -> Result<Minted, Error> {
+        let deadline = wanted.login.deadline;
+        let mut token = slot.token();
         // After that, there is still time to mint without the lease.
-        let until = halfway(login.deadline);
+        let until = halfway(deadline);
         let mut pause = FIRST_PAUSE;
         loop {
             if let Some(fresh) = token.take_if(|token| self.is_good(token) && !token.is_due()) {
                 self.log.note(format_args!("shared tokens: hit"));
                 return Ok(fresh.into_minted());
             }
-            match store.lease(shared, &slot, token.as_ref(), patience(login.deadline)) {
+            match slot.lease(token.as_ref(), patience(deadline)) {
                 Ok(Lease::Ours(by)) => {
-                    let minted = self.mint_alone(wanted, login);
-                    self.settle(store, shared, &slot, &by, &minted, wanted.backend, login);
+                    let minted = self.mint_alone(wanted);
+                    self.settle(slot, Some(&by), &minted, &wanted);
                     return minted.or_else(|error| self.or_old(token, error));
                 }
                 Ok(Lease::Theirs(there)) => {
@@ -98,7 +93,7 @@ impl Resolver {
                 }
                 Err(error) => {
                     self.hinders(Some(&error));
-                    let minted = self.mint_alone(wanted, login);
+                    let minted = self.mint_alone(wanted);
                     return minted.or_else(|error| self.or_old(token, error));
                 }
             }
@@ -112,13 +107,8 @@ impl Resolver {
                 self.log.note(format_args!(
                     "shared tokens: another replica has been minting it for too long"
                 ));
-                let minted = self.mint_alone(wanted, login);
-                if let Ok(minted) = &minted {
-                    let longest = wanted.backend.longest_life();
-                    let deadline = patience(login.deadline);
-                    let shared = store.share(shared, &slot, minted, longest, deadline);
-                    self.hinders(shared.err().as_ref());
-                }
+                let minted = self.mint_alone(wanted);
+                self.settle(slot, None, &minted, &wanted);
                 return minted;
             }
             std::thread::sleep(jittered(pause));
@@ -126,24 +116,22 @@ impl Resolver {
         }
     }
 
-    /// Shares a minted token. If the provider refused, releases the lease, so that nobody waits for it.
-    #[expect(clippy::too_many_arguments, reason = "all of it is one lease")]
+    /// Shares a minted token. If the provider refused, releases the lease `by`, so that nobody waits for it.
     fn settle(
         &self,
-        store: &PostgresStore,
-        shared: &Shared,
-        slot: &str,
-        by: &str,
+        slot: &Slot,
+        by: Option<&str>,
         minted: &Result<Minted, Error>,
-        backend: &Backend,
-        login: &Login,
+        wanted: &Wanted,
     ) {
-        let deadline = patience(login.deadline);
-        let done = match minted {
-            Ok(minted) => store.share(shared, slot, minted, backend.longest_life(), deadline),
+        let deadline = patience(wanted.login.deadline);
+        let done = match (minted, by) {
+            (Ok(minted), _) => slot.share(minted, wanted.backend.longest_life(), deadline),
             // If the provider is overloaded, the others should wait, so the lease is kept.
-            Err(error) if error.code() == Some(Code::MintThrottled) => Ok(()),
-            Err(_) => store.release(shared, slot, by, deadline),
+            (Err(error), Some(by)) if error.code() != Some(Code::MintThrottled) => {
+                slot.release(by, deadline)
+            }
+            (Err(_), _) => Ok(()),
         };
         self.hinders(done.err().as_ref());
     }
@@ -162,13 +150,8 @@ impl Resolver {
     }
 
     fn is_good(&self, token: &SharedToken) -> bool {
-        let (left, whole) = (token.left(), token.whole());
-        let asked = if self.min_life < whole {
-            self.min_life
-        } else {
-            self.min_life.min(whole / 2)
-        };
-        !left.is_zero() && left >= asked
+        let left = token.left();
+        !left.is_zero() && left >= asked_life(self.min_life, token.whole())
     }
 
     fn hinders(&self, error: Option<&Error>) {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::Resolver;
 use super::errors::ResolverError;
+use super::shared::Wanted;
 use crate::backend::{Backend, Login, Whose};
 use crate::cache::Cache;
 use crate::error::Error;
@@ -52,13 +53,8 @@ impl Resolver {
 
     /// Mints a token for the cache. If the node's identity changed meanwhile, it is unclear whose the token is, so it
     /// is not cached.
-    pub(super) fn mint_for(
-        &self,
-        backend: &Backend,
-        login: &Login,
-        scope: &Scope,
-        cache: &Cache,
-    ) -> Result<Minted, Error> {
+    pub(super) fn mint_for(&self, cache: &Cache, wanted: &Wanted) -> Result<Minted, Error> {
+        let (backend, login, scope) = (wanted.backend, &wanted.login, wanted.scope);
         let minted = self.mint(backend, login)?;
         let is_of_node = login.pod.is_none() && !scope.identity().is_empty();
         if !is_of_node || self.scope_now(backend, login, cache).as_ref() == Some(scope) {
@@ -105,20 +101,16 @@ impl Resolver {
 
     fn ask_machine(&self, backend: &Backend, login: &Login) -> Result<Option<String>, Error> {
         let step = self.log.step();
-        let name = backend.ask_machine(login);
-        let said = if matches!(name, Ok(Some(_))) {
-            "it told who this machine is"
-        } else {
-            "it did not tell"
+        let answer = backend.ask_machine(login);
+        let (name, said) = match answer {
+            Ok(Some(_)) => (backend.name(), "it told who this machine is"),
+            _ => (backend.name(), "it did not tell"),
         };
         self.log.done(
             step,
-            format_args!(
-                "backend {}: the metadata service was asked: {said}",
-                backend.name()
-            ),
+            format_args!("backend {name}: the metadata service was asked: {said}"),
         );
-        name
+        answer
     }
 }
 

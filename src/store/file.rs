@@ -12,6 +12,7 @@ mod entry;
 mod errors;
 mod first;
 mod health;
+mod list;
 mod notes;
 mod prune;
 mod published;
@@ -25,11 +26,11 @@ use zeroize::Zeroizing;
 use self::entry::{About, Entry, Unopened};
 use self::errors::FileStoreError;
 pub use self::published::{Published, Written};
-use super::{Found, Keep, Listed, Secret, Username};
+use super::{Found, Keep, Secret};
 use crate::config::{Config, KeyPlace};
 use crate::credential::Credential;
 use crate::error::Error;
-use crate::host::{Host, ServerUrl};
+use crate::host::Host;
 use crate::keys::Blob;
 use crate::private;
 use crate::seal::{KeyFile, SealKey};
@@ -71,10 +72,8 @@ impl FileStore {
             return Ok(None);
         };
         // The associated data binds the file to this host, so the blob need not name it.
-        let ours = blob
-            .registry
-            .as_ref()
-            .is_none_or(|registry| registry == host);
+        let registry = blob.registry.as_ref();
+        let ours = registry.is_none_or(|registry| registry == host);
         let mut found = Found::of(blob, Keep::Disk);
         found.times.stored_at = stored_at;
         Ok(ours.then_some(found))
@@ -122,68 +121,17 @@ impl FileStore {
         erased.map_err(|error| error.about(server))
     }
 
-    /// Lists the entries whose server URLs are wanted. Entries that can't be read are passed to `skipped`.
-    pub fn list(
-        &self,
-        wanted: impl Fn(&ServerUrl) -> bool,
-        skipped: &mut dyn FnMut(&Error),
-    ) -> Result<Vec<Listed>, Error> {
+    /// The directory, its sealed files and the key; `None` if nothing is stored. A missing key affects all entries, so
+    /// it is one error.
+    fn sealed(&self) -> Result<Option<(PathBuf, Vec<PathBuf>, SealKey)>, Error> {
         let Some(dir) = self.checked_dir()? else {
-            return Ok(Vec::new());
-        };
-        let files = dir::sealed_files(&dir)?;
-        let mut listed = Vec::new();
-        if files.is_empty() {
-            return Ok(listed);
-        }
-        // A missing key affects all entries, so it is reported once.
-        let key = self.existing_key()?;
-        for path in files {
-            match self.listed(&path, &key) {
-                Ok(Some(line)) if wanted(&line.url) => listed.push(line),
-                Ok(_) => {}
-                Err(error) => skipped(&error),
-            }
-        }
-        listed.sort_by(|a: &Listed, b| a.url.label().cmp(b.url.label()));
-        Ok(listed)
-    }
-
-    /// The other workspaces in this store with an entry for this registry; `None` for those without a recorded name.
-    pub(crate) fn elsewhere(&self, host: &Host) -> Vec<Option<String>> {
-        let (Some(root), Some(own)) = (&self.root, self.dir()) else {
-            return Vec::new();
-        };
-        // This is only a hint, so unreadable directories are skipped.
-        let mut dirs = match trusted::directory(root) {
-            Ok(true) => dir::others(root, &own),
-            _ => Vec::new(),
-        };
-        let server = host.as_str();
-        let names = [entry::file_name(server), entry::first_file_name(server)];
-        dirs.retain(|dir| {
-            names
-                .iter()
-                .any(|name| trusted::exists(&dir.join(name)).unwrap_or(false))
-        });
-        dirs.iter().map(|dir| dir::workspace(dir)).collect()
-    }
-
-    /// A line of the list; `None` for a note, or if the file has disappeared.
-    fn listed(&self, path: &Path, key: &SealKey) -> Result<Option<Listed>, Error> {
-        let Some(about) = self
-            .about(path, key)?
-            .filter(|about| !notes::is_note(&about.server))
-        else {
             return Ok(None);
         };
-        let url = ServerUrl::parse(about.server.as_bytes()).map_err(|error| {
-            Error::from(FileStoreError::Damaged(error.to_string())).about(&about.server)
-        })?;
-        Ok(Some(Listed {
-            url,
-            username: Username::Recorded(about.username),
-        }))
+        let files = dir::sealed_files(&dir)?;
+        if files.is_empty() {
+            return Ok(None);
+        }
+        Ok(Some((dir, files, self.existing_key()?)))
     }
 
     /// A file's metadata; `None` if the file has disappeared.
@@ -235,11 +183,8 @@ impl FileStore {
         if opened.about.server != server {
             return Err(FileStoreError::Damaged("it is another registry's".to_owned()).into());
         }
-        if opened.about.stored_at.is_none() {
-            opened.about.stored_at = fs::metadata(path)
-                .and_then(|metadata| metadata.modified())
-                .ok();
-        }
+        let modified = || fs::metadata(path).and_then(|file| file.modified()).ok();
+        opened.about.stored_at = opened.about.stored_at.or_else(modified);
         Ok(opened)
     }
 
@@ -254,7 +199,6 @@ impl FileStore {
             stored_at: Some(now),
             // An expiry beyond the range of times counts as none.
             expires_at: ttl.and_then(|ttl| now.checked_add(ttl)),
-            ..About::default()
         };
         let name = entry::file_name(server);
         let bytes = entry::seal(&key, &self.workspace, &name, &about, secret)
@@ -276,11 +220,10 @@ impl FileStore {
         if let Some(key) = self.key.read().map_err(problem)? {
             return Ok(key);
         }
-        let is_new = !dir::has_entries(dir.parent().unwrap_or(dir))?;
-        if is_new {
-            self.key.read_or_make(dir).map_err(problem)
-        } else {
+        if dir::has_entries(dir.parent().unwrap_or(dir))? {
             self.existing_key()
+        } else {
+            self.key.read_or_make(dir).map_err(problem)
         }
     }
 

@@ -18,14 +18,9 @@ pub fn first_design(host: &Host) -> String {
 /// The name for creating a secret with the public API (`^[a-zA-Z_][a-zA-Z0-9_]{0,63}$`): `OCI_REGISTRY_GHCR_IO`, or the
 /// hash form if that would be too long.
 pub fn api(host: &Host) -> String {
-    let mut normal = String::from("OCI_REGISTRY_");
-    normal.extend(host.as_str().chars().map(|c| {
-        if c.is_ascii_alphanumeric() {
-            c.to_ascii_uppercase()
-        } else {
-            '_'
-        }
-    }));
+    let upper = host.as_str().to_ascii_uppercase();
+    let word = upper.replace(|c: char| !c.is_ascii_alphanumeric(), "_");
+    let normal = format!("OCI_REGISTRY_{word}");
     if normal.len() <= MAX_API_NAME {
         normal
     } else {
@@ -42,7 +37,8 @@ pub fn api_hashed(host: &Host) -> String {
 /// of the registry, so there is one of each kind for every spelling; this program writes the canonical ones.
 pub fn candidates(host: &Host) -> Vec<String> {
     let spellings = host.spellings();
-    let mut names: Vec<String> = vec![
+    let others = || spellings.iter().skip(1);
+    let mut names = vec![
         current(host),
         api(host),
         first_design(host),
@@ -50,17 +46,12 @@ pub fn candidates(host: &Host) -> Vec<String> {
     ];
     // For a long name, the API form is the hash form.
     names.dedup();
-    names.extend(spellings.iter().skip(1).map(|spelling| spelled(spelling)));
+    names.extend(others().map(|spelling| spelled(spelling)));
     if host.name().starts_with('[') {
         // Before version 0.2 this program replaced the brackets too.
         names.push(current(host).replace(['[', ']'], "-"));
     }
-    names.extend(
-        spellings
-            .iter()
-            .skip(1)
-            .map(|spelling| format!("oci-creds-{}", short_hash(spelling))),
-    );
+    names.extend(others().map(|spelling| format!("oci-creds-{}", short_hash(spelling))));
     let mut seen = std::collections::BTreeSet::new();
     names.retain(|name| seen.insert(name.clone()));
     names
@@ -68,17 +59,12 @@ pub fn candidates(host: &Host) -> Vec<String> {
 
 /// Whether a name looks like one derived from a host.
 pub fn is_derived(name: &str) -> bool {
-    ["oci-registry-", "OCI_REGISTRY_", "oci-creds-", "OCI_CREDS_"]
-        .iter()
-        .any(|prefix| name.starts_with(prefix))
+    PREFIXES.iter().any(|prefix| name.starts_with(prefix))
 }
 
 /// Whether this name of the host is unique: it is a hash, or no other valid host is the same apart from separators.
 pub fn is_one_hosts(name: &str, host: &Host) -> bool {
-    if ["oci-creds-", "OCI_CREDS_"]
-        .iter()
-        .any(|prefix| name.starts_with(prefix))
-    {
+    if PREFIXES[2..].iter().any(|prefix| name.starts_with(prefix)) {
         return true;
     }
     let mut spellings = vec![String::new()];

@@ -50,6 +50,7 @@ use std::time::Instant;
 
 use errors::PostgresError;
 pub use generation::Generation;
+pub use lease::Slot;
 pub use migrate::{Migrated, Step};
 pub use names::{Converted, Left, ToNames};
 use rows::Rows;
@@ -58,9 +59,10 @@ use session::Session;
 use shared::{Absence, is_without};
 pub use shared::{FleetToken, Lease, Shared, SharedToken};
 
-use super::{Found, Keep, Listed, Lookup, Secret, Username};
+use super::{Found, Keep, Listed, Lookup, Username};
 use crate::config::{PostgresConfig, SecretSetting};
 use crate::error::Error;
+use crate::keys::Blob;
 use fault::Fault;
 use tokio_postgres::Client;
 
@@ -115,17 +117,21 @@ impl PostgresStore {
                 .map(String::as_str)
                 .chain(lookup.single_names())
                 .collect();
-            let (Rows { key, rows }, shared) = self.rows(client, workspace, &all, lookup).await?;
+            let Rows {
+                key,
+                secrets,
+                shared,
+            } = self.rows(client, workspace, &all, lookup).await?;
             let shared = shared.zip(key.as_ref().ok()).and_then(|(rows, key)| {
                 Shared::new(workspace, lookup.host.as_reference(), key, &rows)
             });
-            let (rows, singles) = rows
+            let (rows, singles) = secrets
                 .into_iter()
                 .partition::<Vec<_>, _>(|row| names.contains(&row.name));
-            let there = Secrets::open(Rows { key, rows }, &names);
+            let there = Secrets::open(key, rows, &names);
             let found = match there.of(lookup)? {
                 Some((_, content)) => Some(Found::of(content.blob.clone(), Keep::Disk)),
-                None => single::assemble(lookup, &singles, there.key())?,
+                None => single::assemble(lookup, &singles, &there.key)?,
             };
             Ok(found.map(|found| Found { shared, ..found }))
         })
@@ -138,27 +144,16 @@ impl PostgresStore {
         workspace: &str,
         names: &[&str],
         lookup: &Lookup<'_>,
-    ) -> Result<(Rows, Option<String>), Fault> {
+    ) -> Result<Rows, Fault> {
         let absence = Absence::new(lookup.memory, self.identity());
         if lookup.row.is_cloud() && !absence.is_known() {
             let host = lookup.host.as_reference();
-            match Rows::with_shared(client, workspace, names, host).await {
+            match Rows::with_shared(client, workspace, names, Some(host)).await {
                 Err(Fault::Database(error)) if is_without(&error) => absence.note(),
                 rows => return rows,
             }
         }
-        let rows = Rows::named(client, workspace, names).await?;
-        Ok((rows, None))
-    }
-
-    pub(super) fn store(&self, lookup: &Lookup, secret: &Secret) -> Result<String, Error> {
-        self.put(lookup, secret)
-            .map_err(|error| error.about(lookup.host.as_reference()))
-    }
-
-    pub(super) fn erase(&self, lookup: &Lookup) -> Result<(), Error> {
-        self.remove(lookup)
-            .map_err(|error| error.about(lookup.host.as_reference()))
+        Rows::named(client, workspace, names).await
     }
 
     pub(super) fn list(
@@ -172,17 +167,18 @@ impl PostgresStore {
         })?;
         let mut listed = Vec::new();
         for entry in all.entries {
-            match entry
-                .content
-                .map(|content| (content.blob.registry, content.blob.keys))
-            {
-                Ok((Some(host), keys)) => listed.push(Listed {
+            match entry.content.map(|content| content.blob) {
+                Ok(Blob {
+                    registry: Some(host),
+                    keys,
+                    ..
+                }) => listed.push(Listed {
                     url: host.into(),
                     username: Username::Of(keys),
                 }),
-                Ok((None, keys)) if keys.is_empty() => {}
+                Ok(blob) if blob.keys.is_empty() => {}
                 // Several registries map to its name, and only a `get` tells which one is meant.
-                Ok((None, _)) => skipped(&PostgresError::Unnamed(entry.row.name).into()),
+                Ok(_) => skipped(&PostgresError::Unnamed(entry.row.name).into()),
                 Err(error) => skipped(&error.into()),
             }
         }

@@ -22,7 +22,7 @@ impl RequestStore {
 
     pub(super) fn get(&self, lookup: &Lookup) -> Result<Option<Found>, Error> {
         let (carrier, blobs) = self.blobs()?;
-        let (mut public, mut unknown) = (None, Ok(None));
+        let (mut public, mut unknown) = (None, Ok(()));
         for (host, blob) in blobs {
             let ours = match &host {
                 Some(host) => Some(host == lookup.host),
@@ -38,11 +38,7 @@ impl RequestStore {
                 None => unknown = Err(StoreError::nobodys("it", &blob.keys).at(carrier)),
             }
         }
-        unknown.map(|nothing| {
-            public
-                .map(|keys| Found::new(keys, Keep::MemoryFirst))
-                .or(nothing)
-        })
+        unknown.map(|()| public.map(|keys| Found::new(keys, Keep::MemoryFirst)))
     }
 
     pub(super) fn list(&self) -> Result<Vec<Listed>, Error> {
@@ -69,24 +65,12 @@ impl RequestStore {
             Blob::parse_all(&text).map_err(|error| StoreError::Request(error).at(carrier))?;
         // An image has one registry, so it can bind only one blob; several can only be bound by their keys.
         let is_bound = blobs.iter().filter(|blob| blob.registry.is_none()).count() < 2;
-        let pulled = || {
-            if is_bound {
-                self.0.pulled.host()
-            } else {
-                Ok(None)
-            }
+        let bound = |mut blob: Blob| match blob.registry.take() {
+            None if is_bound => Ok((self.0.pulled.host()?, blob)),
+            host => Ok((host, blob)),
         };
-        let bound = |mut blob: Blob| {
-            let host = blob
-                .registry
-                .take()
-                .map_or_else(pulled, |host| Ok(Some(host)))?;
-            Ok((host, blob))
-        };
-        Ok((
-            carrier,
-            blobs.into_iter().map(bound).collect::<Result<_, Error>>()?,
-        ))
+        let blobs: Result<_, Error> = blobs.into_iter().map(bound).collect();
+        Ok((carrier, blobs?))
     }
 
     fn text(&self) -> Result<Option<(&'static str, zeroize::Zeroizing<String>)>, Error> {

@@ -1,7 +1,9 @@
 //! Single workspace secrets: each is one key with the key's name, and several make up a registry's credential.
 
+use std::time::Instant;
+
 use super::errors::StoreError;
-use super::{Found, Keep, Lookup};
+use super::{Binding, Found, Keep, Lookup, Store};
 use crate::config::Singles;
 use crate::credential::Redacted;
 use crate::error::Error;
@@ -20,6 +22,59 @@ pub struct Single {
     pub hosts: Vec<String>,
 }
 
+impl Store {
+    /// Those of the named single secrets that the workspace has.
+    pub fn singles(&self, names: &[String], deadline: Instant) -> Result<Vec<Single>, Error> {
+        match self {
+            Self::Gateway(store) => store.singles(names, deadline),
+            Self::Postgres(store) => store.singles(names, deadline),
+            other => Err(other.error(StoreError::NoSingles)),
+        }
+    }
+
+    /// Writes a single secret: a new one, or a replacement if its current value is exactly the given old one.
+    pub fn put_single(
+        &self,
+        name: &str,
+        value: &Redacted,
+        old: Option<&Redacted>,
+        deadline: Instant,
+    ) -> Result<(), Error> {
+        self.change_single(name, old, Some(value), deadline)
+    }
+
+    /// The same; without a new value it removes the secret, and a missing one is not an error.
+    pub fn change_single(
+        &self,
+        name: &str,
+        old: Option<&Redacted>,
+        new: Option<&Redacted>,
+        deadline: Instant,
+    ) -> Result<(), Error> {
+        match self {
+            Self::Gateway(store) => store.change_single(name, old, new, deadline),
+            Self::Postgres(store) => store.change_single(name, old, new, deadline),
+            other => Err(other.error(StoreError::NoSingles)),
+        }
+    }
+
+    /// Binds an image to the names of single secrets. Fails if this store can't.
+    pub fn bind_names(
+        &self,
+        image_id: &str,
+        names: &[String],
+        deadline: Instant,
+    ) -> Result<Binding, Error> {
+        match self {
+            Self::Postgres(store) => store
+                .bind_names(image_id, names, deadline)
+                .map(|()| Binding::Kept),
+            Self::Gateway(_) => Ok(Binding::Elsewhere),
+            other => Err(other.error(StoreError::NoSingles)),
+        }
+    }
+}
+
 impl Lookup<'_> {
     /// The names of the single secrets to read: the named ones, or else the vendor's own.
     pub fn single_names(&self) -> Vec<&str> {
@@ -36,25 +91,19 @@ impl Lookup<'_> {
         if self.named.is_empty() {
             return self.guess(part, there);
         }
-        let missing = |name: &&String| {
-            !there
-                .iter()
-                .any(|single| single.name == **name && !single.value.is_empty())
-        };
-        let missing: Vec<_> = self
-            .named
-            .iter()
-            .filter(missing)
-            .map(|name| shown(name).to_string())
-            .collect();
+        let mut missing = Vec::new();
+        for name in self.named {
+            let is_it = |single: &Single| single.name == *name && !single.value.is_empty();
+            if !there.iter().any(is_it) {
+                missing.push(shown(name).to_string());
+            }
+        }
         if !missing.is_empty() {
             return Err(StoreError::Missing(missing).at(part));
         }
         let mut keys = Keys::default();
-        for single in there
-            .iter()
-            .filter(|single| self.named.contains(&single.name))
-        {
+        let named = |single: &&Single| self.named.contains(&single.name);
+        for single in there.iter().filter(named) {
             self.check_hosts(part, single)?;
             single.add_to(&mut keys, part)?;
         }
@@ -64,11 +113,9 @@ impl Lookup<'_> {
     /// Fails if a named secret is only for other hosts. A vendor's own key may always be sent to its registry.
     pub fn check_hosts(&self, part: &str, single: &Single) -> Result<(), Error> {
         let is_vendors = || {
-            self.row
-                .key_sets()
-                .iter()
-                .flat_map(KeySet::names)
-                .any(|name| name == single.name)
+            let sets = self.row.key_sets();
+            let mut names = sets.iter().flat_map(KeySet::names);
+            names.any(|name| name == single.name)
         };
         if single.is_for(self.real()) || is_vendors() {
             Ok(())

@@ -18,7 +18,7 @@ mod message;
 use self::address::Address;
 use self::call::Call;
 use self::errors::{Asked, WorkerError};
-use self::message::{Reply, Request};
+use self::message::Request;
 use super::errors::StoreError;
 use super::{Found, Keep, Lookup, workspace_id};
 use crate::config::{DEFAULT_WORKSPACE, Pulled, SecretSetting, WorkerConfig};
@@ -63,10 +63,13 @@ impl WorkerStore {
                 let Some(blob) = parsed(&self.ask(&call, registry, Some(image)).await?)? else {
                     return Ok(None);
                 };
-                let ours = match self.registry_of(&blob)? {
-                    Some(host) => Some(is_meant(&host, lookup)),
-                    None => bound_by_keys(lookup.row, &blob.keys),
-                };
+                // The registry is the recorded one, else the one being pulled from.
+                let recorded = blob.registry.clone();
+                let ours =
+                    match recorded.map_or_else(|| self.pulled.host(), |host| Ok(Some(host)))? {
+                        Some(host) => Some(is_meant(&host, lookup)),
+                        None => bound_by_keys(lookup.row, &blob.keys),
+                    };
                 match ours {
                     Some(true) => return Ok(Some(kept(blob))),
                     Some(false) => {}
@@ -77,13 +80,14 @@ impl WorkerStore {
                 }
             }
             let build = parsed(&self.ask(&call, registry, None).await?)?;
-            let ours = build.filter(|blob| {
-                blob.registry
-                    .as_ref()
-                    .is_none_or(|host| is_meant(host, lookup))
-            });
-            ours.map(kept)
-                .map_or_else(|| nobodys.map_or(Ok(None), Err), |found| Ok(Some(found)))
+            let is_ours = |blob: &Blob| match &blob.registry {
+                Some(host) => is_meant(host, lookup),
+                None => true,
+            };
+            match build.filter(is_ours) {
+                Some(blob) => Ok(Some(kept(blob))),
+                None => nobodys.map_or(Ok(None), Err),
+            }
         })
     }
 
@@ -108,14 +112,6 @@ impl WorkerStore {
         .into()
     }
 
-    /// The registry that an image's secret is for: the recorded one, else the one being pulled from.
-    fn registry_of(&self, blob: &Blob) -> Result<Option<Host>, Error> {
-        match &blob.registry {
-            Some(host) => Ok(Some(host.clone())),
-            None => self.pulled.host(),
-        }
-    }
-
     /// Asks the gateway for a registry's credential, for an image or without one.
     async fn ask(
         &self,
@@ -123,28 +119,16 @@ impl WorkerStore {
         registry: &str,
         image: Option<&str>,
     ) -> Result<Redacted, Error> {
-        let asked = Asked {
-            address: call.address,
-            token: self.token_source(),
-            workspace: &self.workspace,
-            stub: self.config.stub_id.as_deref(),
-            image,
-        };
         let request = Request {
             workspace_id: self.workspace.clone(),
             stub_id: self.config.stub_id.clone().unwrap_or_default(),
             registry: registry.to_owned(),
             image_id: image.unwrap_or_default().to_owned(),
         };
-        match call
-            .make(&request)
-            .await
-            .map_err(|trouble| asked.error(trouble))?
-        {
-            Reply::Vended(blob) => Ok(blob),
-            Reply::Unauthorized => Err(asked.unauthorized().into()),
-            Reply::Refused => Err(asked.refused().into()),
-        }
+        let vended = call.make(&request).await;
+        vended.map_err(|trouble| {
+            Asked::new(call.address, self.token_source(), &request).error(trouble)
+        })
     }
 
     pub(super) fn identity(&self) -> Vec<&str> {
@@ -171,19 +155,14 @@ impl WorkerStore {
             Some(&self.workspace).filter(|name| !name.is_empty() && *name != DEFAULT_WORKSPACE);
         let (address, token) = (&self.config.address, &self.config.token);
         let (Some(_), Some(address), Some(token)) = (workspace, address, token) else {
+            let tokens = "BETA9_WORKER_TOKEN or WORKER_TOKEN";
             let settings = [
-                (workspace.is_some(), "workspace", "BETA9_WORKSPACE_ID"),
-                (address.is_some(), "address", "BETA9_WORKER_ADDRESS"),
-                (
-                    token.is_some(),
-                    "token",
-                    "BETA9_WORKER_TOKEN or WORKER_TOKEN",
-                ),
+                (workspace.is_some(), ("workspace", "BETA9_WORKSPACE_ID")),
+                (address.is_some(), ("address", "BETA9_WORKER_ADDRESS")),
+                (token.is_some(), ("token", tokens)),
             ];
-            let missing = settings.iter().filter(|(set, ..)| !set);
-            let (names, variables): (Vec<_>, Vec<_>) = missing
-                .map(|(_, name, variable)| (*name, *variable))
-                .unzip();
+            let missing = settings.into_iter().filter(|(set, _)| !set);
+            let (names, variables) = missing.map(|(_, setting)| setting).unzip();
             return Err(WorkerError::Unset { names, variables }.into());
         };
         workspace_id(PART, &self.workspace)?;

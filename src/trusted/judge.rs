@@ -35,6 +35,17 @@ struct Open {
 }
 
 impl Way {
+    fn below(above: &Self, stat: &Stat, shared: bool) -> Self {
+        let (mode, owner) = (stat.st_mode, stat.st_uid);
+        Self {
+            closed: above.closed || is_ours(owner) && mode & ANYBODY_ELSE == 0,
+            shared,
+            mode,
+            owner,
+            open: above.open.clone(),
+        }
+    }
+
     /// Whether others can create files there, so that a file's owner matters.
     pub(super) fn is_shared(&self) -> bool {
         self.shared
@@ -50,16 +61,10 @@ impl Way {
 /// The state of an ordinary directory; `None` if a full check is needed.
 pub(super) fn plain_directory(stat: &Stat, above: &Way, last: bool) -> Option<Way> {
     let (mode, owner) = (stat.st_mode, stat.st_uid);
-    let ours = is_ours(owner);
     let writable = mode & 0o022 != 0;
-    let is_known = ours || users::unmapped_root() == Some(owner);
-    (is_known && (!writable || mode & STICKY != 0 && !last)).then(|| Way {
-        closed: above.closed || ours && mode & ANYBODY_ELSE == 0,
-        shared: writable && !above.closed,
-        mode,
-        owner,
-        open: above.open.clone(),
-    })
+    let is_known = is_ours(owner) || users::unmapped_root() == Some(owner);
+    let is_plain = is_known && (!writable || mode & STICKY != 0 && !last);
+    is_plain.then(|| Way::below(above, stat, writable && !above.closed))
 }
 
 /// Checks a directory on the way to `asked`, below `above`. The `last` one is a private directory that was made with
@@ -76,28 +81,20 @@ pub(super) fn judge_directory(
         return Ok(way);
     }
     let (mode, owner) = (stat.st_mode, stat.st_uid);
-    let ours = is_ours(owner);
-    if !ours && users::unmapped_root() != Some(owner) {
+    if !is_ours(owner) && users::unmapped_root() != Some(owner) {
         return Err(error::foreign(asked, path, owner));
     }
-    let mut way = Way {
-        closed: above.closed || ours && mode & ANYBODY_ELSE == 0,
-        shared: !above.closed,
-        mode,
-        owner,
-        open: above.open.clone(),
-    };
+    let mut way = Way::below(above, stat, !above.closed);
     if mode & 0o002 == 0 && !last && (above.closed || is_private(path, stat)) {
         way.shared = false;
         return Ok(way);
     }
     let mount = path != Path::new("/") && is_mount(dir);
     if !mount && (last || !above.closed && above.open.is_none()) {
-        let refused = || error::writable(asked, path, mode, owner);
         return Err(if last {
             error::own_writable(path, mode, owner)
         } else {
-            refused()
+            error::writable(asked, path, mode, owner)
         });
     }
     // An open mount is tolerated for every path, an open directory inside a closed one only for named paths. Only the
@@ -145,13 +142,11 @@ pub(super) fn judge_file(
     }
     let group_may_write =
         || above.closed || users::is_private_group(stat.st_uid, stat.st_gid) && !has_acl(&file);
-    let secret = readers != Readers::Anybody;
     if mode & 0o002 != 0 || readers != Readers::Owner && mode & 0o020 != 0 && !group_may_write() {
-        let steers = || error::writable(path, path, mode, owner);
-        return Err(if secret {
-            error::open_to_others(path, mode, owner)
+        return Err(if readers == Readers::Anybody {
+            error::writable(path, path, mode, owner)
         } else {
-            steers()
+            error::open_to_others(path, mode, owner)
         });
     }
     let readable = match readers {

@@ -220,12 +220,8 @@ pub(super) fn absolute(path: &Path) -> Result<Cow<'_, Path>, FileError> {
     if path.is_absolute() {
         return Ok(path.into());
     }
-    let failed = |error| {
-        unreadable(
-            path,
-            Errno::from_io_error(&error).unwrap_or(Errno::NOENT),
-            None,
-        )
-    };
-    std::path::absolute(path).map(Cow::Owned).map_err(failed)
+    std::path::absolute(path).map(Cow::Owned).map_err(|error| {
+        let error = Errno::from_io_error(&error).unwrap_or(Errno::NOENT);
+        unreadable(path, error, None)
+    })
 }

@@ -8,7 +8,13 @@ use super::error::FileError;
 use super::judge::Way;
 
 thread_local! {
-    static SESSION: RefCell<Session> = const { RefCell::new(Session::new()) };
+    static SESSION: RefCell<Session> = const {
+        RefCell::new(Session {
+            home: None,
+            known: Vec::new(),
+            warnings: Vec::new(),
+        })
+    };
 }
 
 struct Session {
@@ -17,16 +23,6 @@ struct Session {
     /// Checked directories by their real paths.
     known: Vec<(PathBuf, Way)>,
     warnings: Vec<FileError>,
-}
-
-impl Session {
-    const fn new() -> Self {
-        Self {
-            home: None,
-            known: Vec::new(),
-            warnings: Vec::new(),
-        }
-    }
 }
 
 /// Sets the home directory of this program's default paths.
@@ -50,21 +46,17 @@ pub(super) fn is_standard(path: &Path) -> bool {
 pub(super) fn known(path: &Path) -> Option<Way> {
     let bytes = path.as_os_str();
     SESSION.with_borrow(|session| {
-        let found = session
-            .known
-            .iter()
-            .rev()
-            .find(|(known, _)| known.as_os_str() == bytes);
+        let mut known = session.known.iter().rev();
+        let found = known.find(|(known, _)| known.as_os_str() == bytes);
         found.map(|(_, way)| way.clone())
     })
 }
 
 pub(super) fn know(path: &Path, way: &Way) {
     SESSION.with_borrow_mut(|session| {
-        session
-            .known
-            .retain(|(known, _)| known.as_os_str() != path.as_os_str());
-        session.known.push((path.to_owned(), way.clone()));
+        let known = &mut session.known;
+        known.retain(|(known, _)| known.as_os_str() != path.as_os_str());
+        known.push((path.to_owned(), way.clone()));
     });
 }
 

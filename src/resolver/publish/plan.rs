@@ -72,23 +72,14 @@ impl Plan {
             (true, 1) => vec![secret.clone()],
             (true, _) => vec![username.into(), secret.clone()],
             (false, _) => {
-                let (mut keys, mut end) = (
-                    Keys::user_password(username.to_owned(), secret.clone()),
-                    None,
-                );
-                if matches!(backend, Backend::Gcp) {
-                    keys = Keys::default();
-                    keys.insert(GOOGLE, secret.clone())
-                        .expect("because the name is a plain one, and a token has no NUL");
+                let secret = secret.clone();
+                let (keys, end) = match backend {
+                    Backend::Gcp => (Keys::default().with(GOOGLE, secret), Some(token.expires)),
                     // The other clouds' tokens contain their expiry.
-                    end = Some(token.expires);
-                }
-                vec![Blob::marshal_until(
-                    host.as_str(),
-                    detect(host, &keys),
-                    &keys,
-                    end,
-                )]
+                    _ => (Keys::user_password(username.to_owned(), secret), None),
+                };
+                let kind = detect(host, &keys);
+                vec![Blob::marshal_until(host.as_str(), kind, &keys, end)]
             }
         }
     }

@@ -57,29 +57,15 @@ impl Publisher {
 
     /// The token that a `get` would return, with its times.
     pub(super) fn token(&self, login: &Login) -> Result<Token, Error> {
-        let who = Who {
-            store: login.store,
-            keys: login.keys.as_ref(),
-            pod: None,
-            sharing: Sharing::No,
-        };
-        let minted = match self
-            .source
-            .login(&login.backend, &login.route, who, Keep::Disk)
-        {
+        let (route, backend, keys) = (&login.route, &login.backend, login.keys.as_ref());
+        let who = Who::new(login.store, keys, Sharing::No);
+        let minted = match self.source.login(backend, route, who, Keep::Disk) {
             // The node should log in but has no identity for this cloud.
-            Err(Error::NotFound) => {
-                return Err(PublishError::Keyless(login.route.host.clone()).into());
-            }
+            Err(Error::NotFound) => return Err(PublishError::Keyless(route.host.clone()).into()),
             minted => minted?,
         };
         let expires = minted.expires.ok_or(PublishError::Endless)?;
-        let age = match self.source.outlook(
-            &login.route,
-            &login.backend,
-            login.keys.as_ref(),
-            Keep::Disk,
-        )? {
+        let age = match self.source.outlook(route, backend, keys, Keep::Disk)? {
             Outlook::Identity(_, Cached::Token(peek)) => peek.age,
             _ => Duration::ZERO,
         };

@@ -82,13 +82,9 @@ impl Publisher {
         self.notes.note_published(host, &published)?;
         for (place, value) in plan.places.iter().zip(values) {
             if place.there.as_ref() != Some(value) {
-                let deadline = self.target.deadline();
-                self.target.workspace.put_single(
-                    &place.name,
-                    value,
-                    place.there.as_ref(),
-                    deadline,
-                )?;
+                let (old, deadline) = (place.there.as_ref(), self.target.deadline());
+                let workspace = &self.target.workspace;
+                workspace.change_single(&place.name, old, Some(value), deadline)?;
             }
         }
         // Secrets under other names, such as an earlier generation's, are no longer renewed, so they are removed.
@@ -124,11 +120,9 @@ impl Publisher {
                 .prints
                 .contains(&self.notes.print(&single.name, single.value.expose())?)
             {
-                self.target.workspace.remove_single(
-                    &single.name,
-                    &single.value,
-                    self.target.deadline(),
-                )?;
+                let (old, deadline) = (Some(&single.value), self.target.deadline());
+                let workspace = &self.target.workspace;
+                workspace.change_single(&single.name, old, None, deadline)?;
                 removed.push(single.name.clone());
             } else if !expected {
                 return Err(PublishError::Kept(single.name.clone()).into());

@@ -16,7 +16,7 @@ use crate::private;
 use crate::seal::sha256_hex;
 use crate::trusted::{self, MAX_TEXT, Readers};
 
-/// The current sealed files of a workspace, including notes, in no particular order.
+/// The current sealed files of a workspace, including notes, by name.
 pub(super) fn sealed_files(dir: &Path) -> Result<Vec<PathBuf>, Error> {
     let mut newest = BTreeMap::new();
     for path in paths_in(dir)? {
@@ -41,6 +41,7 @@ pub(super) fn shadowed_files(dir: &Path) -> Result<Vec<PathBuf>, Error> {
         let newer = newer.and_then(|name| modified(&dir.join(name)));
         newer.is_some_and(|newer| modified(path) > Some(newer))
     });
+    paths.sort();
     Ok(paths)
 }
 
@@ -139,11 +140,8 @@ pub(super) fn remove(dir: &Path, server: &str) -> Result<(), Error> {
 
 /// Removes a server's files of 0.1.
 pub(super) fn remove_first(dir: &Path, server: &str) -> Result<(), Error> {
-    for old in [
-        first_file_name(server),
-        first_file_name(&notes::expiry_note(server)),
-    ] {
-        private::remove(dir, &old).map_err(problem)?;
+    for old in [server, &notes::expiry_note(server)] {
+        private::remove(dir, &first_file_name(old)).map_err(problem)?;
     }
     Ok(())
 }

@@ -15,8 +15,9 @@ use std::time::{Duration, SystemTime};
 
 use zeroize::Zeroizing;
 
-use super::first::First;
-use crate::seal::{SealError, SealKey, sha256_hex};
+use super::first::{self, CUT};
+use crate::cache::wall_seconds;
+use crate::seal::{SealKey, sha256_hex};
 use crate::store::Secret;
 
 /// A secret's metadata.
@@ -24,8 +25,6 @@ use crate::store::Secret;
 pub(super) struct About {
     /// A host, an item's key, or a note's name.
     pub(super) server: String,
-    /// The path below the host; empty for the whole host.
-    pub(super) path: String,
     pub(super) username: String,
     /// Unknown for entries of 0.1.
     pub(super) stored_at: Option<SystemTime>,
@@ -34,17 +33,22 @@ pub(super) struct About {
 }
 
 /// A parsed file, whose parts are still sealed.
-pub(super) enum Entry<'a> {
-    First(First<'a>),
-    Second(Second<'a>),
-}
-
-pub(super) struct Second<'a> {
-    name: &'a str,
-    header: &'a [u8],
-    key_id: &'a str,
+pub(super) struct Entry<'a> {
+    format: Format<'a>,
     about: &'a [u8],
     secret: &'a [u8],
+}
+
+/// The format, with what the parts are bound to.
+enum Format<'a> {
+    First {
+        server: &'a str,
+    },
+    Second {
+        name: &'a str,
+        header: &'a [u8],
+        key_id: &'a str,
+    },
 }
 
 /// Why an entry does not open.
@@ -63,7 +67,7 @@ pub(super) enum Unopened {
 impl<'a> Entry<'a> {
     /// Whether 0.1 wrote it.
     pub(super) fn is_first(&self) -> bool {
-        matches!(self, Self::First(_))
+        matches!(self.format, Format::First { .. })
     }
 
     /// Parses the file with this name.
@@ -71,19 +75,53 @@ impl<'a> Entry<'a> {
         if has_newer_name(name) || has_newer_header(bytes) {
             return Err(Unopened::Newer);
         }
-        let entry = if name.ends_with(SECOND) {
-            Second::parse(name, bytes).map(Self::Second)
+        let format = if name.ends_with(SECOND) {
+            second(name, bytes)
         } else {
-            First::parse(bytes).map(Self::First)
+            first::header(bytes).map(|(server, parts)| (Format::First { server }, parts))
         };
-        entry.map_err(|cause| Unopened::Damaged(cause.to_owned()))
+        let parsed = format.and_then(|(format, parts)| {
+            let (length, parts) = parts.split_first_chunk::<2>().ok_or(CUT)?;
+            let length = u16::from_be_bytes(*length).into();
+            let (about, secret) = parts.split_at_checked(length).ok_or(CUT)?;
+            Ok(Self {
+                format,
+                about,
+                secret,
+            })
+        });
+        parsed.map_err(|cause| Unopened::Damaged(cause.to_owned()))
     }
 
     pub(super) fn about(&self, key: &SealKey, workspace: &str) -> Result<About, Unopened> {
-        match self {
-            Self::First(first) => first.about(key, workspace).map_err(Unopened::from),
-            Self::Second(second) => second.about(key, workspace),
-        }
+        let text = match &self.format {
+            Format::First { server } => {
+                let associated = first::associated(first::USERNAME, workspace, server);
+                let username = self.open(key, &associated, self.about)?;
+                return Ok(About {
+                    server: (*server).to_owned(),
+                    username: String::from_utf8_lossy(&username).into_owned(),
+                    ..About::default()
+                });
+            }
+            Format::Second { name, header, .. } => {
+                let associated = bound(header, ABOUT, name, &[], workspace);
+                self.open(key, &associated, self.about)?
+            }
+        };
+        let damaged = || Unopened::Damaged("what is said of it is damaged".to_owned());
+        let text = std::str::from_utf8(&text).map_err(|_| damaged())?;
+        // The rest is the user name.
+        let fields: Vec<_> = text.splitn(5, '\n').collect();
+        let &[server, _path, stored_at, expires_at, username] = fields.as_slice() else {
+            return Err(damaged());
+        };
+        Ok(About {
+            server: server.to_owned(),
+            username: username.to_owned(),
+            stored_at: time(stored_at),
+            expires_at: time(expires_at),
+        })
     }
 
     pub(super) fn secret(
@@ -91,14 +129,51 @@ impl<'a> Entry<'a> {
         key: &SealKey,
         workspace: &str,
     ) -> Result<Zeroizing<String>, Unopened> {
-        let bytes = match self {
-            Self::First(first) => first.secret(key, workspace)?,
-            Self::Second(second) => second.secret(key, workspace)?,
+        let associated = match &self.format {
+            Format::First { server } => first::associated(SECRET, workspace, server),
+            Format::Second { name, header, .. } => {
+                bound(header, SECRET, name, self.about, workspace)
+            }
         };
+        let bytes = self.open(key, &associated, self.secret)?;
         let text = std::str::from_utf8(&bytes)
             .map_err(|_| Unopened::Damaged("what it holds is not UTF-8".to_owned()))?;
         Ok(Zeroizing::new(text.to_owned()))
     }
+
+    fn open(
+        &self,
+        key: &SealKey,
+        associated: &[u8],
+        sealed: &[u8],
+    ) -> Result<Zeroizing<Vec<u8>>, Unopened> {
+        key.open(associated, sealed)
+            .map_err(|error| match &self.format {
+                Format::Second { key_id, .. } if **key_id != key.id() => Unopened::OtherKey {
+                    sealed: key_id.escape_debug().to_string(),
+                    here: key.id(),
+                },
+                _ => Unopened::Damaged(error.to_string()),
+            })
+    }
+}
+
+/// The header of version 2, and the rest.
+fn second<'a>(name: &'a str, bytes: &'a [u8]) -> Result<(Format<'a>, &'a [u8]), &'static str> {
+    const DAMAGED: &str = "its header is damaged";
+    let rest = bytes
+        .strip_prefix(MAGIC.as_bytes())
+        .ok_or(first::OTHER_FORMAT)?;
+    let (key_id, rest) = rest.split_at_checked(SealKey::ID_LENGTH).ok_or(CUT)?;
+    let key_id = std::str::from_utf8(key_id).map_err(|_| DAMAGED)?;
+    let rest = rest.strip_prefix(b"\n").ok_or(DAMAGED)?;
+    let header = &bytes[..bytes.len() - rest.len()];
+    let format = Format::Second {
+        name,
+        header,
+        key_id,
+    };
+    Ok((format, rest))
 }
 
 /// Seals a whole file with this name.
@@ -112,14 +187,14 @@ pub(super) fn seal(
     let key_id = key.id();
     let mut bytes = [MAGIC, &key_id, "\n"].concat().into_bytes();
     let (stored_at, expires_at) = (seconds(about.stored_at), seconds(about.expires_at));
+    // An entry is for the whole host, so its path is empty.
     let fields = [
-        &about.server,
-        &about.path,
+        about.server.as_str(),
+        "",
         &stored_at,
         &expires_at,
         &about.username,
-    ]
-    .map(String::as_str);
+    ];
     let seal = |associated: &[u8], text: &str| {
         key.seal(associated, text.as_bytes())
             .map_err(|error| error.to_string())
@@ -137,85 +212,6 @@ pub(super) fn seal(
     bytes.extend_from_slice(&first);
     bytes.extend_from_slice(&second);
     Ok(bytes)
-}
-
-impl<'a> Second<'a> {
-    fn parse(name: &'a str, bytes: &'a [u8]) -> Result<Self, &'static str> {
-        let rest = bytes
-            .strip_prefix(MAGIC.as_bytes())
-            .ok_or("it has another format or version")?;
-        let (key_id, rest) = rest
-            .split_at_checked(SealKey::ID_LENGTH)
-            .ok_or("it is cut short")?;
-        let key_id = std::str::from_utf8(key_id).map_err(|_| "its header is damaged")?;
-        let rest = rest.strip_prefix(b"\n").ok_or("its header is damaged")?;
-        let (length, parts) = rest.split_first_chunk::<2>().ok_or("it is cut short")?;
-        let (about, secret) = parts
-            .split_at_checked(u16::from_be_bytes(*length).into())
-            .ok_or("it is cut short")?;
-        let header = &bytes[..bytes.len() - rest.len()];
-        Ok(Self {
-            name,
-            header,
-            key_id,
-            about,
-            secret,
-        })
-    }
-
-    fn about(&self, key: &SealKey, workspace: &str) -> Result<About, Unopened> {
-        let text = self.open(
-            key,
-            &bound(self.header, ABOUT, self.name, &[], workspace),
-            self.about,
-        )?;
-        let damaged = || Unopened::Damaged("what is said of it is damaged".to_owned());
-        let text = std::str::from_utf8(&text).map_err(|_| damaged())?;
-        // The rest is the user name.
-        let mut fields = text.splitn(5, '\n');
-        let mut field = || fields.next().ok_or_else(damaged);
-        let (server, path) = (field()?.to_owned(), field()?.to_owned());
-        let (stored_at, expires_at) = (time(field()?), time(field()?));
-        Ok(About {
-            server,
-            path,
-            username: field()?.to_owned(),
-            stored_at,
-            expires_at,
-        })
-    }
-
-    fn secret(&self, key: &SealKey, workspace: &str) -> Result<Zeroizing<Vec<u8>>, Unopened> {
-        self.open(
-            key,
-            &bound(self.header, SECRET, self.name, self.about, workspace),
-            self.secret,
-        )
-    }
-
-    fn open(
-        &self,
-        key: &SealKey,
-        associated: &[u8],
-        sealed: &[u8],
-    ) -> Result<Zeroizing<Vec<u8>>, Unopened> {
-        key.open(associated, sealed).map_err(|error| {
-            let here = key.id();
-            if self.key_id == here {
-                return error.into();
-            }
-            Unopened::OtherKey {
-                sealed: self.key_id.escape_debug().to_string(),
-                here,
-            }
-        })
-    }
-}
-
-impl From<SealError> for Unopened {
-    fn from(error: SealError) -> Self {
-        Self::Damaged(error.to_string())
-    }
 }
 
 /// The associated data of a part: the header, the names, and for the second part also the first one.
@@ -236,13 +232,7 @@ fn bound(header: &[u8], part: &str, name: &str, before: &[u8], workspace: &str) 
 }
 
 fn seconds(time: Option<SystemTime>) -> String {
-    let since = |time: SystemTime| {
-        time.duration_since(SystemTime::UNIX_EPOCH)
-            .unwrap_or_default()
-            .as_secs()
-            .to_string()
-    };
-    time.map_or_else(String::new, since)
+    time.map_or_else(String::new, |time| wall_seconds(time).to_string())
 }
 
 fn time(seconds: &str) -> Option<SystemTime> {

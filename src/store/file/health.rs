@@ -1,8 +1,8 @@
 //! Checks that all entries open.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use super::dir::{file_name, read, sealed_files, shadowed_files};
+use super::dir::{file_name, read, shadowed_files};
 use super::entry::Entry;
 use super::errors::FileStoreError;
 use super::{FileStore, notes};
@@ -14,15 +14,12 @@ impl FileStore {
     /// Opens both parts of every entry.
     pub(in crate::store) fn examine(&self) -> Result<Health, Error> {
         let mut health = Health::default();
-        let dir = self.checked_dir()?;
-        let files = dir.as_deref().map_or(Ok(Vec::new()), sealed_files)?;
-        let (Some(dir), false) = (dir, files.is_empty()) else {
+        let Some((dir, files, key)) = self.sealed()? else {
             health.well.push("nothing is stored yet".to_owned());
             return Ok(health);
         };
-        let key = self.existing_key()?;
         let (mut opened, mut older) = (0, 0);
-        for path in sorted(files) {
+        for path in files {
             match self.opens(&path, &key) {
                 Ok(Some(stored)) => {
                     opened += 1;
@@ -44,7 +41,7 @@ impl FileStore {
                 "{older} of them are in the format of 0.1, and stay in it until the next docker login for their registry"
             ));
         }
-        for path in sorted(shadowed_files(&dir)?) {
+        for path in shadowed_files(&dir)? {
             // A file that does not open names no registry, so it doesn't matter whether it is used.
             if let Ok(Some(stored)) = self.opens(&path, &key) {
                 let shadowed = Error::from(FileStoreError::Shadowed);
@@ -74,9 +71,4 @@ struct Stored {
     server: String,
     /// Whether it is in the format of 0.1.
     by_first: bool,
-}
-
-fn sorted(mut files: Vec<PathBuf>) -> Vec<PathBuf> {
-    files.sort();
-    files
 }

@@ -36,12 +36,8 @@ impl FileStore {
         image_id: &str,
         hosts: &[&Host],
     ) -> Result<(), Error> {
-        let text = hosts
-            .iter()
-            .map(|host| host.as_str())
-            .collect::<Vec<_>>()
-            .join("\n");
-        self.note(&format!("{IMAGE}{image_id}"), &text)
+        let hosts: Vec<_> = hosts.iter().map(|host| host.as_str()).collect();
+        self.note(&format!("{IMAGE}{image_id}"), &hosts.join("\n"))
     }
 
     /// The blobs of the registries that an image was built from.
@@ -65,13 +61,7 @@ impl FileStore {
     }
 
     pub(super) fn note(&self, name: &str, text: &str) -> Result<(), Error> {
-        self.put(
-            name,
-            &Secret {
-                username: String::new(),
-                blob: text.into(),
-            },
-            None,
-        )
+        let (username, blob) = (String::new(), text.into());
+        self.put(name, &Secret { username, blob }, None)
     }
 }

@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use super::dir::{self, file_name, read, sealed_files};
+use super::dir::{self, file_name, read};
 use super::entry::{self, Entry};
 use super::{FileStore, notes};
 use crate::error::Error;
@@ -17,15 +17,10 @@ impl FileStore {
         now: SystemTime,
         skipped: &mut dyn FnMut(&Error),
     ) -> Result<Vec<String>, Error> {
-        let Some(dir) = self.checked_dir()? else {
-            return Ok(Vec::new());
-        };
-        let files = sealed_files(&dir)?;
-        if files.is_empty() {
-            return Ok(Vec::new());
-        }
-        let key = self.existing_key()?;
         let mut pruned = Vec::new();
+        let Some((dir, files, key)) = self.sealed()? else {
+            return Ok(pruned);
+        };
         for path in files {
             match self.prune_file(&dir, &path, &key, now) {
                 Ok(host) => pruned.extend(host),
@@ -48,11 +43,8 @@ impl FileStore {
             return Ok(None);
         };
         let is_over = |end: SystemTime| end <= now;
-        let name = file_name(path);
-        let about = self.opened(
-            path,
-            Entry::parse(name, &bytes).and_then(|entry| entry.about(key, &self.workspace)),
-        )?;
+        let entry = self.opened(path, Entry::parse(file_name(path), &bytes))?;
+        let about = self.opened(path, entry.about(key, &self.workspace))?;
         if about.expires_at.is_some_and(is_over) {
             let _held = dir::lock(dir)?;
             if read(path)?.as_ref() != Some(&bytes) {
@@ -64,10 +56,7 @@ impl FileStore {
         let Some(server) = notes::ended_by(&about.server) else {
             return Ok(None);
         };
-        let text = self.opened(
-            path,
-            Entry::parse(name, &bytes).and_then(|entry| entry.secret(key, &self.workspace)),
-        )?;
+        let text = self.opened(path, entry.secret(key, &self.workspace))?;
         let end = text
             .parse()
             .ok()

@@ -8,7 +8,6 @@ use std::time::{Instant, SystemTime};
 use serde::{Deserialize, Serialize};
 
 use super::FileStore;
-use super::dir::sealed_files;
 use super::errors::FileStoreError;
 use super::notes::PUBLISHED;
 use crate::error::{Code, Error};
@@ -83,9 +82,10 @@ mod seconds {
     use serde::de::{Deserialize, Deserializer, Error};
     use serde::ser::Serializer;
 
+    use crate::cache::wall_seconds;
+
     pub(super) fn serialize<S: Serializer>(time: &SystemTime, out: S) -> Result<S::Ok, S::Error> {
-        let since = time.duration_since(SystemTime::UNIX_EPOCH);
-        out.serialize_u64(since.unwrap_or_default().as_secs())
+        out.serialize_u64(wall_seconds(*time))
     }
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<SystemTime, D::Error> {
@@ -118,13 +118,9 @@ impl FileStore {
     /// The registries with a note. Opens no secrets.
     pub fn published_hosts(&self) -> Result<Vec<Host>, Error> {
         let mut hosts = Vec::new();
-        let files = self
-            .checked_dir()?
-            .map_or(Ok(Vec::new()), |dir| sealed_files(&dir))?;
-        if files.is_empty() {
+        let Some((_, files, key)) = self.sealed()? else {
             return Ok(hosts);
-        }
-        let key = self.existing_key()?;
+        };
         for path in files {
             // A file that does not open may be such a note, so it is an error.
             let about = self.about(&path, &key)?;

@@ -50,17 +50,8 @@ impl<'a> Api<'a> {
             workspace: String::new(),
             is_own: config.workspace.is_none(),
         };
-        let remembered = || {
-            Some(
-                memory?
-                    .recall(WORKSPACE, &api.owner())?
-                    .text
-                    .expose()
-                    .to_owned(),
-            )
-        };
-        let known = config.workspace.clone().or_else(remembered);
-        api.workspace = match known {
+        let known = config.workspace.clone();
+        api.workspace = match known.or_else(|| api.recall(WORKSPACE, &api.owner())) {
             Some(workspace) => workspace,
             None => api.current_workspace().await?,
         };
@@ -72,38 +63,46 @@ impl<'a> Api<'a> {
 
     /// The names of the secrets in the host's last answer.
     pub(super) fn remembered_names(&self, host: &Host) -> Vec<String> {
-        let noted = self
-            .memory
-            .and_then(|memory| memory.recall(NAME, &self.place(host)));
-        noted.map_or(Vec::new(), |noted| {
-            noted.text.expose().split(' ').map(str::to_owned).collect()
+        let noted = self.recall(NAME, &self.place(host));
+        noted.map_or(Vec::new(), |names| {
+            names.split(' ').map(str::to_owned).collect()
         })
     }
 
     pub(super) fn remember_names(&self, host: &Host, names: &[String]) {
-        if let Some(memory) = self.memory {
-            memory.note(NAME, &self.place(host), &names.join(" "));
-            self.remember_workspace();
-        }
+        self.note(NAME, &self.place(host), &names.join(" "));
+        self.remember_workspace();
     }
 
     /// Caches the workspace, after the gateway has answered for it.
     pub(super) fn remember_workspace(&self) {
-        if let Some(memory) = self.memory.filter(|_| !self.has_answered()) {
-            memory.note(ANSWERED, &self.whole(), "");
+        if self.memory.is_some() && !self.has_answered() {
+            self.note(ANSWERED, &self.whole(), "");
         }
     }
 
     fn has_answered(&self) -> bool {
-        self.is_own
-            || self
-                .memory
-                .is_some_and(|memory| memory.recall(ANSWERED, &self.whole()).is_some())
+        self.is_own || self.recall(ANSWERED, &self.whole()).is_some()
     }
 
     pub(super) fn forget_name(&self, host: &Host) {
+        self.forget(NAME, &self.place(host));
+    }
+
+    fn recall(&self, kind: &str, subject: &[&str]) -> Option<String> {
+        let recalled = self.memory?.recall(kind, subject)?;
+        Some(recalled.text.expose().to_owned())
+    }
+
+    fn note(&self, kind: &str, subject: &[&str], text: &str) {
         if let Some(memory) = self.memory {
-            memory.forget(NAME, &self.place(host));
+            memory.note(kind, subject, text);
+        }
+    }
+
+    fn forget(&self, kind: &str, subject: &[&str]) {
+        if let Some(memory) = self.memory {
+            memory.forget(kind, subject);
         }
     }
 
@@ -125,59 +124,57 @@ impl<'a> Api<'a> {
     pub(super) async fn create(&self, name: &str, value: &Redacted) -> Result<bool, Error> {
         let body = json::text(&BTreeMap::from([("name", name), ("value", value.expose())]));
         let request = Request::post(self.url()).json(body.into());
-        let answer = self.send(&request).await?;
-        match answer.status {
-            409 => Ok(false),
-            _ if answer.is_success() => Ok(true),
-            // The name is valid, so the only other cause of a 500 is the gateway's database.
-            _ => Err(self.refused(&answer, &format!("create the secret {name}"))),
-        }
+        // The name is valid, so the only other cause of a 500 is the gateway's database.
+        self.change(request, Some(409), &format!("create the secret {name}"))
+            .await
     }
 
     /// Updates a secret; `false` if it no longer exists or the gateway could not change it, which look the same.
     pub(super) async fn update(&self, name: &str, value: &Redacted) -> Result<bool, Error> {
         let body = json::text(&BTreeMap::from([("value", value.expose())]));
         let request = Request::patch(self.secret_url(name)?).json(body.into());
-        let answer = self.send(&request).await?;
-        match answer.status {
-            500 => Ok(false),
-            _ if answer.is_success() => Ok(true),
-            _ => Err(self.refused(&answer, &format!("change the secret {name}"))),
-        }
+        self.change(request, Some(500), &format!("change the secret {name}"))
+            .await
     }
 
     pub(super) async fn delete(&self, name: &str) -> Result<(), Error> {
-        let answer = self.send(&Request::delete(self.secret_url(name)?)).await?;
-        if answer.is_success() {
-            Ok(())
-        } else {
-            Err(self.refused(&answer, &format!("delete the secret {name}")))
+        let request = Request::delete(self.secret_url(name)?);
+        self.change(request, None, &format!("delete the secret {name}"))
+            .await
+            .map(|_| ())
+    }
+
+    /// Makes a change; `false` for an answer with the status `undone`.
+    async fn change(
+        &self,
+        request: Request,
+        undone: Option<u16>,
+        what: &str,
+    ) -> Result<bool, Error> {
+        let answer = self.send(request).await?;
+        match answer.status {
+            status if Some(status) == undone => Ok(false),
+            _ if answer.is_success() => Ok(true),
+            _ => Err(self.refused(&answer, what)),
         }
     }
 
     async fn current_workspace(&self) -> Result<String, Error> {
         let (id, _) = self.whose().await?;
-        if let Some(memory) = self.memory {
-            memory.note(WORKSPACE, &self.owner(), &id);
-        }
+        self.note(WORKSPACE, &self.owner(), &id);
         Ok(id)
     }
 
     /// The token's workspace, and the gateway's clock if it shows it.
     pub(super) async fn whose(&self) -> Result<(String, Option<SystemTime>), Error> {
         let request = Request::get(format!("{}/api/v1/workspace/current", self.endpoint.url));
-        let answer = self.send(&request).await?;
+        let answer = self.send(request).await?;
         if answer.status == 404 {
             return Err(self.no_workspace());
         }
         if !answer.is_success() {
-            return Err(GatewayError::status(
-                self.endpoint,
-                None,
-                &answer,
-                "say which workspace the token is for",
-            )
-            .into());
+            let what = "say which workspace the token is for";
+            return Err(GatewayError::status(self.endpoint, None, &answer, what).into());
         }
         match json::object(&answer.body) {
             Ok(Workspace { external_id }) if is_segment(&external_id) => {
@@ -187,18 +184,16 @@ impl<'a> Api<'a> {
         }
     }
 
-    async fn send(&self, request: &Request) -> Result<Response, Error> {
-        let request = request.clone().bearer(&self.endpoint.token);
-        self.http
-            .send(&request)
-            .await
-            .map_err(|fault| fault.error(PART))
+    async fn send(&self, request: Request) -> Result<Response, Error> {
+        let request = request.bearer(&self.endpoint.token);
+        let answer = self.http.send(&request).await;
+        answer.map_err(|fault| fault.error(PART))
     }
 
     pub(super) fn refused(&self, answer: &Response, what: &str) -> Error {
         // The token may have moved to another workspace, so ask again next time.
-        if let (401 | 403, Some(memory)) = (answer.status, self.memory) {
-            memory.forget(WORKSPACE, &self.owner());
+        if let 401 | 403 = answer.status {
+            self.forget(WORKSPACE, &self.owner());
         }
         if answer.status == 400 && self.has_answered() {
             return GatewayError::Lost {

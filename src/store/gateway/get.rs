@@ -1,6 +1,8 @@
 //! Gets the secret of a host: the one with the highest precedence of its possible names, else a vendor's single
 //! secrets.
 
+use std::collections::BTreeSet;
+
 use super::ownership::Held;
 use super::read::Reader;
 use super::{GatewayStore, PART, single};
@@ -87,11 +89,7 @@ async fn assembled(
 
 /// The names of single secrets to look up, each once.
 fn single_names(lookup: &Lookup) -> Vec<String> {
-    let mut names: Vec<String> = Vec::new();
-    for name in lookup.single_names() {
-        if !names.iter().any(|known| known == name) {
-            names.push(name.to_owned());
-        }
-    }
-    names
+    let (names, mut seen) = (lookup.single_names(), BTreeSet::new());
+    let once = names.into_iter().filter(|name| seen.insert(*name));
+    once.map(str::to_owned).collect()
 }

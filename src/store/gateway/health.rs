@@ -20,17 +20,12 @@ impl GatewayStore {
                 clock,
                 ..Health::default()
             };
-            let source = &endpoint.token_source;
-            health
-                .well
-                .push(format!("{} takes the token from {source}", endpoint.url));
+            let (url, source) = (&endpoint.url, &endpoint.token_source);
+            let taken = format!("{url} takes the token from {source}");
+            health.well.push(taken);
             // The gateway refuses a token for any other workspace. That is reported more clearly without asking.
-            if self
-                .config
-                .workspace
-                .as_ref()
-                .is_none_or(|configured| *configured == own)
-            {
+            let configured = self.config.workspace.as_ref();
+            if configured.is_none_or(|id| *id == own) {
                 match Naming::of(&api, name::is_derived).names().await {
                     Ok((all, registries)) => {
                         let registries = registries.len();

@@ -19,12 +19,8 @@ impl GatewayStore {
         skipped: &mut dyn FnMut(&Error),
     ) -> Result<Vec<Listed>, Error> {
         self.with(deadline, memory, async |api| {
-            let names: Vec<String> = Naming::of(api, name::is_derived)
-                .names()
-                .await?
-                .1
-                .into_iter()
-                .collect();
+            let (_, names) = Naming::of(api, name::is_derived).names().await?;
+            let names: Vec<String> = names.into_iter().collect();
             let (mut ranked, mut missing) = (Vec::new(), Vec::new());
             for names in names.chunks(SIDE_BY_SIDE) {
                 let readings: Vec<_> = names.iter().map(|name| Reading::of(api, name)).collect();
@@ -78,15 +74,11 @@ fn listed(name: &str, value: &Redacted) -> Result<Option<(usize, Listed)>, Error
     let rank = name::candidates(&host)
         .iter()
         .position(|candidate| candidate == name);
-    Ok(rank.map(|rank| {
-        (
-            rank,
-            Listed {
-                url: host.into(),
-                username: Username::Of(blob.keys),
-            },
-        )
-    }))
+    let line = Listed {
+        url: host.into(),
+        username: Username::Of(blob.keys),
+    };
+    Ok(rank.map(|rank| (rank, line)))
 }
 
 /// If a host has several lines, the first one counts.

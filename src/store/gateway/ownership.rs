@@ -62,7 +62,8 @@ pub(super) enum Place<'a> {
 /// Chooses the first name with this host's secret, else the first with an empty value, else the first free one that the
 /// API can create.
 pub(super) fn place<'a>(names: &'a [String], held: &[Held]) -> Result<Place<'a>, Error> {
-    for (name, held) in names.iter().zip(held) {
+    let all = || names.iter().zip(held);
+    for (name, held) in all() {
         match held {
             Held::Ours(_) => return Ok(Place::Update(name)),
             Held::Damaged(error) => {
@@ -71,16 +72,10 @@ pub(super) fn place<'a>(names: &'a [String], held: &[Held]) -> Result<Place<'a>,
             Held::Nothing | Held::Empty | Held::Foreign | Held::Unbound => {}
         }
     }
-    if let Some((name, _)) = names
-        .iter()
-        .zip(held)
-        .find(|(_, held)| matches!(held, Held::Empty))
-    {
+    if let Some((name, _)) = all().find(|(_, held)| matches!(held, Held::Empty)) {
         return Ok(Place::Update(name));
     }
-    let mut free = names
-        .iter()
-        .zip(held)
+    let mut free = all()
         .filter(|(_, held)| matches!(held, Held::Nothing))
         .map(|(name, _)| name);
     if let Some(name) = free.clone().find(|name| name::can_be_created(name)) {

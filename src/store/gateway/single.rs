@@ -21,68 +21,43 @@ impl GatewayStore {
         })
     }
 
-    /// Writes a single secret: a new one, or a replacement if the current value is exactly the old one. The API can't
-    /// compare, so a change between the check and the write is overwritten.
-    pub(in crate::store) fn put_single(
+    /// Writes a single secret if it is exactly the old one, or is missing without one; removes it without a new one. The
+    /// API can't compare, so a change between the check and the write is overwritten.
+    pub(in crate::store) fn change_single(
         &self,
         name: &str,
-        value: &Redacted,
         old: Option<&Redacted>,
+        new: Option<&Redacted>,
         deadline: Instant,
     ) -> Result<(), Error> {
         if old.is_none() && !name::can_be_created(name) {
             return Err(GatewayError::InvalidName(name.to_owned()).into());
         }
+        let changed = |what| Err(GatewayError::Changed(name.to_owned(), what).into());
         self.with(deadline, None, async |api| {
-            if old.is_none() && api.create(name, value).await? {
+            if let (None, Some(new)) = (old, new)
+                && api.create(name, new).await?
+            {
                 return Ok(());
             }
             let names = [name.to_owned()];
             let there = read(&mut Reader::begin(api, &names, &names)?, &names)
                 .await?
-                .pop();
-            match (there, old) {
-                // The answer to an earlier write may have been lost.
-                (Some(there), _) if there.value == *value => Ok(()),
-                (Some(there), Some(old)) if there.value == *old => {
-                    let updated = api.update(name, value).await?;
+                .pop()
+                .map(|single| single.value);
+            match (&there, old, new) {
+                // The answer to an earlier change may have been lost.
+                _ if there.as_ref() == new => Ok(()),
+                (None, ..) => Err(GatewayError::Contested.into()),
+                (Some(_), None, _) => changed("is there already, with another value"),
+                (Some(there), Some(old), _) if there != old => {
+                    changed("was changed meanwhile by somebody else")
+                }
+                (_, _, None) => api.delete(name).await,
+                (_, _, Some(new)) => {
+                    let updated = api.update(name, new).await?;
                     Ok(updated.then_some(()).ok_or(GatewayError::Contested)?)
                 }
-                (Some(_), Some(_)) => Err(GatewayError::Changed(
-                    name.to_owned(),
-                    "was changed meanwhile by somebody else",
-                )
-                .into()),
-                (Some(_), None) => Err(GatewayError::Changed(
-                    name.to_owned(),
-                    "is there already, with another value",
-                )
-                .into()),
-                (None, _) => Err(GatewayError::Contested.into()),
-            }
-        })
-    }
-
-    /// Removes a single secret if it still has exactly this value. Like writing, this is not atomic.
-    pub(in crate::store) fn remove_single(
-        &self,
-        name: &str,
-        value: &Redacted,
-        deadline: Instant,
-    ) -> Result<(), Error> {
-        self.with(deadline, None, async |api| {
-            let names = [name.to_owned()];
-            match read(&mut Reader::begin(api, &names, &names)?, &names)
-                .await?
-                .pop()
-            {
-                None => Ok(()),
-                Some(there) if there.value == *value => api.delete(name).await,
-                Some(_) => Err(GatewayError::Changed(
-                    name.to_owned(),
-                    "was changed meanwhile by somebody else",
-                )
-                .into()),
             }
         })
     }

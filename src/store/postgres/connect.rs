@@ -3,7 +3,8 @@
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -102,11 +103,10 @@ async fn check_session(wanted: TargetSessionAttrs, client: &Client) -> Result<()
         TargetSessionAttrs::ReadOnly => "off",
         _ => return Ok(()),
     };
-    let rows = client
-        .query_typed("SHOW transaction_read_only", &[])
+    let row = client
+        .query_typed_one("SHOW transaction_read_only", &[])
         .await?;
-    let read_only: Option<String> = rows.first().and_then(|row| row.try_get(0).ok());
-    if read_only.as_deref() == Some(refused) {
+    if row.try_get::<_, &str>(0)? == refused {
         // As while a standby is not promoted yet.
         return Err(io::Error::from(io::ErrorKind::ReadOnlyFilesystem).into());
     }
@@ -140,25 +140,22 @@ pub(super) struct Meter {
 
 impl Meter {
     pub(super) fn allow(&self, bytes: u64) {
-        self.left.store(bytes, Ordering::Relaxed);
+        self.left.store(bytes, Relaxed);
     }
 
     fn take(&self, bytes: usize) -> io::Result<()> {
         let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
-        let taken = self
-            .left
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
-                left.checked_sub(bytes)
-            });
-        taken.map(|_| ()).map_err(|_| {
-            self.is_over.store(true, Ordering::Relaxed);
-            io::Error::from(io::ErrorKind::QuotaExceeded)
-        })
+        let take = |left: u64| left.checked_sub(bytes);
+        if self.left.fetch_update(Relaxed, Relaxed, take).is_ok() {
+            return Ok(());
+        }
+        self.is_over.store(true, Relaxed);
+        Err(io::ErrorKind::QuotaExceeded.into())
     }
 
     /// Whether the limit was exceeded.
     pub(super) fn is_over(&self) -> bool {
-        self.is_over.load(Ordering::Relaxed)
+        self.is_over.load(Relaxed)
     }
 }
 

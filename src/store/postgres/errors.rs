@@ -8,13 +8,14 @@ use thiserror::Error;
 use super::PART;
 use super::connect::IN_A_SESSION;
 use super::sslmode::Mode;
+use super::target::Server;
 use crate::error::{Code, Fault, Meaning};
 use crate::http::Certificate;
 use crate::keys::KeysError;
 use crate::seal::SealError;
 use crate::shown::shown;
 
-/// A failure of the database. `place` is its address; `user` and `database` are from the URL.
+/// A failure of the database.
 #[derive(Clone, Debug, Error)]
 pub(super) enum PostgresError {
     // Connecting.
@@ -31,91 +32,60 @@ pub(super) enum PostgresError {
     TlsUnavailable(rustls::Error),
     #[error("sslrootcert {} cannot be used ({why})", file.display())]
     RootCertificate { file: PathBuf, why: &'static str },
-    #[error("{place} offers no TLS, which sslmode={mode} requires")]
-    NoTls { place: String, mode: Mode },
+    #[error("{} offers no TLS, which sslmode={} requires", .0, .0.mode)]
+    NoTls(Server),
     #[error("the TLS handshake with {0} failed")]
-    NoHandshake(String),
-    #[error("the certificate of {place} {what} (sslmode={mode})")]
-    Certificate {
-        place: String,
-        what: Certificate,
-        mode: Mode,
-    },
-    #[error("the name in {0} cannot be resolved")]
-    Unresolvable(String),
-    #[error("{0} refused the connection")]
-    ConnectionRefused(String),
-    #[error("there is no socket in {0}")]
-    NoSocket(String),
-    #[error("nobody answers at {0}")]
-    Nobody(String),
-    #[error("{0} broke off the connection")]
-    BrokenOff(String),
-    #[error("{0} closed the connection without an answer")]
-    Closed(String),
+    NoHandshake(Server),
+    #[error("the certificate of {} {} (sslmode={})", .0, .1, .0.mode)]
+    Certificate(Server, Certificate),
+    /// The connection was not made, or broke.
+    #[error("{0}")]
+    Unreached(String),
     #[error("{0} does not take this connection (a file's mode)")]
-    NotTaken(String),
+    NotTaken(Server),
     #[error("no server of {0} has the role that target_session_attrs asks for")]
-    OtherRole(String),
+    OtherRole(Server),
     #[error("what answers at {0} isn't PostgreSQL")]
-    NotPostgres(String),
-    #[error("{user} cannot log in to the PostgreSQL at {place} ({error})")]
-    NoLogin {
-        place: String,
-        user: String,
-        error: String,
-    },
+    NotPostgres(Server),
+    #[error("{} cannot log in to the PostgreSQL at {} ({})", .0.user, .0, .1)]
+    NoLogin(Server, String),
     /// The server sends more than a real one would.
-    #[error("{place} sent more than {} MiB, or more than 1 MiB before the login", IN_A_SESSION >> 20)]
-    Flood { place: String },
+    #[error("{} sent more than {} MiB, or more than 1 MiB before the login", .0, IN_A_SESSION >> 20)]
+    Flood(Server),
 
-    // Refusals by the server; `code` is its SQLSTATE.
-    #[error("{place} asks for a password, and the connection URL has none")]
-    NoPassword { place: String },
-    #[error("{place} refused the password of {user}")]
-    WrongPassword { place: String, user: String },
-    #[error("{place} does not let {user} in from here with sslmode={mode}")]
-    NotLetIn {
-        place: String,
-        user: String,
-        mode: Mode,
-    },
-    #[error("{user} may not use {what} in database {database}")]
-    Denied {
-        user: String,
-        what: String,
-        database: String,
-    },
-    #[error("{place} has no database {database}")]
-    NoDatabase { place: String, database: String },
-    #[error("the table image of database {0} has no column for secrets")]
-    NoSecretColumn(String),
-    #[error("database {database} has no table {table}")]
-    Unmade {
-        database: String,
-        table: &'static str,
-    },
-    #[error("database {database} has no table {table}, so it is not Beta9's")]
-    NoTable {
-        database: String,
-        table: &'static str,
-    },
-    #[error("the tables of database {database} are not Beta9's ({code})")]
-    OtherTables { database: String, code: String },
+    // Refusals by the server, some with its SQLSTATE.
+    #[error("{0} asks for a password, and the connection URL has none")]
+    NoPassword(Server),
+    #[error("{} refused the password of {}", .0, .0.user)]
+    WrongPassword(Server),
+    #[error("{} does not let {} in from here with sslmode={}", .0, .0.user, .0.mode)]
+    NotLetIn(Server),
+    #[error("{} may not use {} in database {}", .0.user, .1, .0.database)]
+    Denied(Server, String),
+    #[error("{} has no database {}", .0, .0.database)]
+    NoDatabase(Server),
+    #[error("the table image of database {} has no column for secrets", .0.database)]
+    NoSecretColumn(Server),
+    #[error("database {} has no table {}", .0.database, .1)]
+    Unmade(Server, &'static str),
+    #[error("database {} has no table {}, so it is not Beta9's", .0.database, .1)]
+    NoTable(Server, &'static str),
+    #[error("the tables of database {} are not Beta9's ({})", .0.database, .1)]
+    OtherTables(Server, String),
     #[error("{0} is read-only")]
-    ReadOnly(String),
+    ReadOnly(Server),
     #[error("{0} accepts no more connections")]
-    Full(String),
+    Full(Server),
     #[error("{0} is starting up or shutting down")]
-    Starting(String),
+    Starting(Server),
     #[error("it did not answer a moment ago, and is not asked again yet")]
     Resting,
-    #[error("another session holds a lock that this change needs in database {database} ({code})")]
-    Held { database: String, code: String },
-    #[error("{place} cannot answer now ({code})")]
-    Down { place: String, code: String },
-    #[error("{place} refused the query ({code})")]
-    Query { place: String, code: String },
+    #[error("another session holds a lock that this change needs in database {} ({})", .0.database, .1)]
+    Held(Server, String),
+    #[error("{0} cannot answer now ({1})")]
+    Down(Server, String),
+    #[error("{0} refused the query ({1})")]
+    Query(Server, String),
 
     // The database's content.
     #[error("this database is not Beta9's: it has no {}", .0.join(", "))]
@@ -199,13 +169,13 @@ impl Fault for PostgresError {
             Self::TlsUnavailable(_) | Self::NoLease => of(Code::SystemResources),
             Self::RootCertificate { .. } => of(Code::ConfigInvalid)
                 .fix("name the file that holds the certificate of the database's authority"),
-            Self::NoTls { .. } => unexpected(
+            Self::NoTls(_) => unexpected(
                 "turn it on there, or set sslmode=disable in the connection URL if the network in between is your own",
             ),
             Self::NoHandshake(_) => {
                 unexpected("see who answers in its place, and which TLS versions it speaks")
             }
-            Self::Certificate { what, .. } => unexpected(match what {
+            Self::Certificate(_, what) => unexpected(match what {
                 Certificate::OtherName => {
                     "connect by the name it is for; sslmode=verify-ca with an sslrootcert does without"
                 }
@@ -219,28 +189,21 @@ impl Fault for PostgresError {
                     "it must be of X.509 version 3, a server's own, and signed by an authority"
                 }
             }),
-            Self::Unresolvable(_)
-            | Self::ConnectionRefused(_)
-            | Self::NoSocket(_)
-            | Self::Nobody(_)
-            | Self::BrokenOff(_)
-            | Self::Closed(_) => unreached(REACH),
+            Self::Unreached(_) => unreached(REACH),
             Self::OtherRole(_) => unreached("promote one, or change target_session_attrs"),
             Self::NotTaken(_) | Self::NotPostgres(_) => unexpected(REACH),
-            Self::Flood { .. } => unexpected("see who answers in its place; nothing of it was used"),
-            Self::NoPassword { .. } | Self::WrongPassword { .. } => refused(URL),
-            Self::NotLetIn { .. } => {
-                refused("see its pg_hba.conf, and which sslmode it asks for")
-            }
-            Self::Denied { .. } => refused(
+            Self::Flood(_) => unexpected("see who answers in its place; nothing of it was used"),
+            Self::NoPassword(_) | Self::WrongPassword(_) => refused(URL),
+            Self::NotLetIn(_) => refused("see its pg_hba.conf, and which sslmode it asks for"),
+            Self::Denied(..) => refused(
                 "grant SELECT on workspace, workspace_secret and image; to store and erase, INSERT, UPDATE and DELETE on workspace_secret; to bind images, UPDATE on image; migrate is for the tables' owner",
             ),
-            Self::NoLogin { .. }
-            | Self::NoDatabase { .. }
-            | Self::NoTable { .. }
-            | Self::OtherTables { .. } => unexpected(URL),
+            Self::NoLogin(..)
+            | Self::NoDatabase(_)
+            | Self::NoTable(..)
+            | Self::OtherTables(..) => unexpected(URL),
             Self::NoSecretColumn(_)
-            | Self::Unmade { .. }
+            | Self::Unmade(..)
             | Self::Unmigrated(_)
             | Self::NoShared
             | Self::NoColumns => unexpected("run docker-credential-beta9 migrate"),
@@ -248,9 +211,9 @@ impl Fault for PostgresError {
                 "connect to the primary, for instance with target_session_attrs=read-write",
             ),
             Self::Full(_) => unreached("raise max_connections, or close some"),
-            Self::Starting(_) | Self::Held { .. } | Self::Resting => unreached("try again in a moment"),
-            Self::Down { .. } => unreached("see its log"),
-            Self::Query { .. } => unexpected("see its log"),
+            Self::Starting(_) | Self::Held(..) | Self::Resting => unreached("try again in a moment"),
+            Self::Down(..) => unreached("see its log"),
+            Self::Query(..) => unexpected("see its log"),
             Self::NotBeta9(_) => of(Code::StoreUnexpected)
                 .fix(format!("nothing was changed; {URL}")),
             Self::NegativeCount => of(Code::StoreUnexpected),

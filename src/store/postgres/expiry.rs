@@ -9,6 +9,7 @@ use tokio_postgres::types::Type;
 use super::PostgresStore;
 use super::errors::PostgresError;
 use super::fault::Fault;
+use super::rows::{first_texts, texts};
 use super::secrets::Secrets;
 use super::session::begin;
 use crate::error::Error;
@@ -24,9 +25,7 @@ impl PostgresStore {
                 return Err(PostgresError::NothingToExpire.into());
             };
             let Some(ttl) = ttl else {
-                let kept = client
-                    .execute_typed(KEEP, &[(&secret.row.id, Type::TEXT)])
-                    .await;
+                let kept = client.execute_typed(KEEP, &texts(&[&secret.row.id])).await;
                 return match kept {
                     // Without the table, nothing expires anyway.
                     Err(error) if error.code() == Some(&SqlState::UNDEFINED_TABLE) => Ok(()),
@@ -58,10 +57,7 @@ impl PostgresStore {
             let transaction = begin(client).await?;
             let params = [(&workspace as _, Type::TEXT), (&now as _, Type::FLOAT8)];
             let rows = transaction.query_typed(PRUNE, &params).await?;
-            let names = rows
-                .iter()
-                .map(|row| row.try_get(0))
-                .collect::<Result<Vec<String>, _>>()?;
+            let names = first_texts(&rows)?;
             transaction.batch_execute(TIDY).await?;
             transaction.commit().await?;
             Ok(names)

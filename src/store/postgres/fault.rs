@@ -5,8 +5,9 @@ use std::io;
 
 use tokio_postgres::error::DbError;
 
+use super::connect::Meter;
 use super::errors::PostgresError;
-use super::target::Target;
+use super::target::{Server, Target};
 use crate::error::Error;
 use crate::http::Certificate;
 
@@ -46,14 +47,16 @@ impl From<PostgresError> for Fault {
 }
 
 impl Fault {
-    /// Turns this into the error that people read.
-    pub(super) fn explain(self, target: &Target) -> Error {
+    /// Turns this into the error that people read. If the server sent too much, that is why.
+    pub(super) fn explain(self, target: &Target, meter: &Meter) -> Error {
+        let server = target.server();
         match self {
+            _ if meter.is_over() => PostgresError::Flood(server).into(),
             Self::Ours(error) => error,
-            Self::Network(error) => network(&error, target.place()).into(),
+            Self::Network(error) => network(&error, server).into(),
             Self::Database(error) => match error.as_db_error() {
-                Some(refusal) => refused(code(refusal), refusal.message(), target).into(),
-                None => broken(&error, target).into(),
+                Some(refusal) => refused(code(refusal), refusal.message(), server).into(),
+                None => broken(&error, server).into(),
             },
         }
     }
@@ -79,103 +82,84 @@ fn code(refusal: &DbError) -> &str {
 
 /// The error for a refusal (<https://www.postgresql.org/docs/current/errcodes-appendix.html>). Only the name of a known
 /// table is taken from the message.
-fn refused(code: &str, message: &str, target: &Target) -> PostgresError {
+fn refused(code: &str, message: &str, server: Server) -> PostgresError {
     use PostgresError as E;
-    let (place, user, database) = (target.place(), target.user(), target.database());
     let table = TABLES.iter().find(|table| message.contains(*table));
     let column = message.contains("credential_secret_");
     let said = code.to_owned();
     match (code, table) {
-        ("28P01", _) => E::WrongPassword { place, user },
-        ("28000", _) => {
-            let mode = target.mode;
-            E::NotLetIn { place, user, mode }
-        }
-        ("3D000", _) => E::NoDatabase { place, database },
-        ("42501", table) => E::Denied {
-            user,
-            what: table.map_or("what is asked for".to_owned(), |table| {
-                format!("the table {table}")
-            }),
-            database,
-        },
-        ("42703", _) if column => E::NoSecretColumn(database),
+        ("28P01", _) => E::WrongPassword(server),
+        ("28000", _) => E::NotLetIn(server),
+        ("3D000", _) => E::NoDatabase(server),
+        ("42501", Some(table)) => E::Denied(server, format!("the table {table}")),
+        ("42501", None) => E::Denied(server, "what is asked for".to_owned()),
+        ("42703", _) if column => E::NoSecretColumn(server),
         ("42P01", Some(&SHARED)) => E::NoShared,
-        ("42P01", Some(&EXPIRY)) => E::Unmade {
-            database,
-            table: EXPIRY,
-        },
-        ("42P01", Some(table)) => E::NoTable { database, table },
-        ("42P01" | "42703" | "42883" | "42804", _) => E::OtherTables {
-            database,
-            code: said,
-        },
-        ("25006", _) => E::ReadOnly(place),
-        ("53300", _) => E::Full(place),
-        ("57P03", _) => E::Starting(place),
-        ("40001" | "40P01" | "55P03", _) => E::Held {
-            database,
-            code: said,
-        },
+        ("42P01", Some(&EXPIRY)) => E::Unmade(server, EXPIRY),
+        ("42P01", Some(table)) => E::NoTable(server, table),
+        ("42P01" | "42703" | "42883" | "42804", _) => E::OtherTables(server, said),
+        ("25006", _) => E::ReadOnly(server),
+        ("53300", _) => E::Full(server),
+        ("57P03", _) => E::Starting(server),
+        ("40001" | "40P01" | "55P03", _) => E::Held(server, said),
         // A possible refusal must not count as an outage, because then the last answer would be used.
         _ if code != VIOLATION
             && ["08", "53", "57", "58", "XX"]
                 .iter()
                 .any(|class| code.starts_with(class)) =>
         {
-            E::Down { place, code: said }
+            E::Down(server, said)
         }
-        _ => E::Query { place, code: said },
+        _ => E::Query(server, said),
     }
 }
 
 /// The error for a failure without an answer from the server.
-fn broken(error: &tokio_postgres::Error, target: &Target) -> PostgresError {
-    let place = target.place();
+fn broken(error: &tokio_postgres::Error, server: Server) -> PostgresError {
     let mut cause: Option<&(dyn StdError + 'static)> = error.source();
     while let Some(below) = cause {
-        if let Some(tls) = rustls_error(below) {
-            return certificate(tls, target);
+        match rustls_error(below) {
+            Some(rustls::Error::InvalidCertificate(error)) => {
+                return PostgresError::Certificate(server, Certificate::of(error));
+            }
+            Some(_) => return PostgresError::NoHandshake(server),
+            None => {}
         }
         if let Some(error) = below.downcast_ref::<io::Error>() {
-            return network(error, place);
+            return network(error, server);
         }
         match below.to_string().as_str() {
-            "server does not support TLS" => {
-                let mode = target.mode;
-                return PostgresError::NoTls { place, mode };
-            }
-            "password missing" => return PostgresError::NoPassword { place },
+            "server does not support TLS" => return PostgresError::NoTls(server),
+            "password missing" => return PostgresError::NoPassword(server),
             _ => {}
         }
         cause = below.source();
     }
     if error.is_closed() {
-        return PostgresError::Closed(place);
-    }
-    PostgresError::NoLogin {
-        place,
-        user: target.user(),
-        error: error.to_string(),
+        PostgresError::Unreached(format!("{server} closed the connection without an answer"))
+    } else {
+        PostgresError::NoLogin(server, error.to_string())
     }
 }
 
-fn network(error: &io::Error, place: String) -> PostgresError {
+fn network(error: &io::Error, server: Server) -> PostgresError {
     use io::ErrorKind as K;
     // The standard library has no kind for this yet.
     let text = error.to_string();
-    if text.starts_with("failed to lookup address") || text.starts_with("could not resolve") {
-        return PostgresError::Unresolvable(place);
-    }
-    match error.kind() {
-        K::ConnectionRefused => PostgresError::ConnectionRefused(place),
-        K::NotFound => PostgresError::NoSocket(place),
-        K::HostUnreachable | K::NetworkUnreachable | K::TimedOut => PostgresError::Nobody(place),
-        K::PermissionDenied => PostgresError::NotTaken(place),
-        K::ReadOnlyFilesystem => PostgresError::OtherRole(place),
-        K::InvalidData | K::InvalidInput => PostgresError::NotPostgres(place),
-        _ => PostgresError::BrokenOff(place),
-    }
+    let is_unknown =
+        text.starts_with("failed to lookup address") || text.starts_with("could not resolve");
+    PostgresError::Unreached(match error.kind() {
+        _ if is_unknown => format!("the name in {server} cannot be resolved"),
+        K::ConnectionRefused => format!("{server} refused the connection"),
+        K::NotFound => format!("there is no socket in {server}"),
+        K::HostUnreachable | K::NetworkUnreachable | K::TimedOut => {
+            format!("nobody answers at {server}")
+        }
+        K::PermissionDenied => return PostgresError::NotTaken(server),
+        K::ReadOnlyFilesystem => return PostgresError::OtherRole(server),
+        K::InvalidData | K::InvalidInput => return PostgresError::NotPostgres(server),
+        _ => format!("{server} broke off the connection"),
+    })
 }
 
 /// `io::Error::source` skips the error that it wraps.
@@ -186,17 +170,6 @@ fn rustls_error<'e>(error: &'e (dyn StdError + 'static)) -> Option<&'e rustls::E
             .get_ref()
             .and_then(|inner| inner.downcast_ref())
     })
-}
-
-fn certificate(error: &rustls::Error, target: &Target) -> PostgresError {
-    let (place, mode) = (target.place(), target.mode);
-    match error {
-        rustls::Error::InvalidCertificate(error) => {
-            let what = Certificate::of(error);
-            PostgresError::Certificate { place, what, mode }
-        }
-        _ => PostgresError::NoHandshake(place),
-    }
 }
 
 /// A protocol violation.
@@ -245,7 +218,7 @@ mod tests {
             (VIOLATION, "hunter2", Code::StoreUnexpected),
         ];
         for (said, message, code) in table {
-            let error = Error::from(refused(said, message, &target));
+            let error = Error::from(refused(said, message, target.server()));
             assert_eq!(error.code(), Some(code), "{said}");
             let bridged = matches!(error, Error::Unreachable(_));
             assert_eq!(bridged, code == Code::StoreUnreachable, "{said}");

@@ -5,6 +5,7 @@ use std::fmt;
 use tokio_postgres::GenericClient;
 
 use super::fault::Fault;
+use super::rows::first_texts;
 
 /// How Beta9 binds an image to its credential.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,10 +30,7 @@ pub(super) struct Columns {
 impl Columns {
     pub(super) async fn of(client: &impl GenericClient) -> Result<Self, Fault> {
         let rows = client.query_typed(COLUMNS, &[]).await?;
-        let names = rows
-            .iter()
-            .map(|row| row.try_get(0))
-            .collect::<Result<Vec<String>, _>>()?;
+        let names = first_texts(&rows)?;
         let has = |column: &str| names.iter().any(|name| name == column);
         Ok(Self {
             secret: has("credential_secret_name"),

@@ -29,28 +29,21 @@ impl PostgresStore {
                 ..Health::default()
             };
             health.lacking.extend(target.exposed());
-            let seconds: i64 = transaction
-                .query_typed(CLOCK, &[])
-                .await?
-                .first()
-                .map_or(Ok(0), |row| row.try_get(0))?;
-            health.clock =
-                Some(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds.unsigned_abs()));
+            let clock = transaction.query_typed_one(CLOCK, &[]).await?;
+            let seconds = Duration::from_secs(clock.try_get::<_, i64>(0)?.unsigned_abs());
+            health.clock = Some(SystemTime::UNIX_EPOCH + seconds);
             let unmigrated = unmigrated(&transaction).await?;
             if !unmigrated.is_empty() {
-                let unmigrated = PostgresError::Unmigrated(unmigrated);
-                health.lacking.push(unmigrated.into());
+                let unmigrated = PostgresError::Unmigrated(unmigrated).into();
+                health.lacking.push(unmigrated);
             }
             if let Ok(workspace) = workspace {
-                let secrets = Secrets::of_registries(&transaction, workspace)
-                    .await?
-                    .entries;
-                let all = secrets.len();
-                health.ill.extend(
-                    secrets
-                        .into_iter()
-                        .filter_map(|secret| Some(secret.content.err()?.into())),
-                );
+                let secrets = Secrets::of_registries(&transaction, workspace).await?;
+                let all = secrets.entries.len();
+                let ill = secrets.entries.into_iter();
+                health
+                    .ill
+                    .extend(ill.filter_map(|secret| Some(secret.content.err()?.into())));
                 let opened = all - health.ill.len();
                 health.well.push(format!(
                     "workspace {workspace}: {opened} of {all} secrets for registries open"

@@ -8,7 +8,7 @@ use tokio_postgres::types::Type;
 
 use super::errors::PostgresError;
 use super::generation::Columns;
-use super::rows::{Row, SECRET, open_key};
+use super::rows::{Row, SECRET, open_key, texts};
 use super::secrets::{Content, Entry, Secrets};
 use super::{PART, PostgresStore};
 use crate::credential::Redacted;
@@ -27,12 +27,8 @@ impl PostgresStore {
                 return Err(PostgresError::NothingToBind.into());
             };
             let row = &secret.row;
-            let params = [
-                (&image_id as _, Type::TEXT),
-                (&row.name as _, Type::TEXT),
-                (&row.id as _, Type::TEXT),
-            ];
-            match client.execute_typed(BIND, &params).await {
+            let values = [image_id, &row.name, &row.id];
+            match client.execute_typed(BIND, &texts(&values)).await {
                 Err(error) if is_column(&error) && Columns::of(client).await?.names => {
                     Err(PostgresError::Dropped.into())
                 }
@@ -57,12 +53,8 @@ impl PostgresStore {
         names: &[String],
         deadline: Instant,
     ) -> Result<(), Error> {
-        let names: Vec<&str> = names
-            .iter()
-            .map(String::as_str)
-            .collect::<std::collections::BTreeSet<_>>()
-            .into_iter()
-            .collect();
+        let names: BTreeSet<_> = names.iter().map(String::as_str).collect();
+        let names: Vec<_> = names.into_iter().collect();
         self.work(deadline, async |client| {
             let params = [
                 (&image_id as _, Type::TEXT),
@@ -90,8 +82,8 @@ impl PostgresStore {
     fn image_secrets_now(&self, image_id: &str, deadline: Instant) -> Result<ImageSecrets, Error> {
         let workspace = self.workspace_id()?;
         self.work(deadline, async |client| {
-            let params = [(&workspace as _, Type::TEXT), (&image_id as _, Type::TEXT)];
-            let columns = client.query_typed(&IMAGE.join(SECRET), &params).await?;
+            let (sql, values) = (IMAGE.join(SECRET), [workspace, image_id]);
+            let columns = client.query_typed(&sql, &texts(&values)).await?;
             let first = columns
                 .first()
                 .ok_or_else(|| PostgresError::NoWorkspace(workspace.to_owned()))?;
@@ -123,17 +115,13 @@ impl PostgresStore {
             let mut rows = rows.into_iter();
             let entry = rows.find(|row| row.name == name);
             let entry = entry.map(|row| Entry::of(row, &key));
-            let entry =
-                entry
-                    .filter(|entry| !entry.is_empty)
-                    .ok_or_else(|| PostgresError::Gone {
-                        image: image_id.to_owned(),
-                        name: name.to_owned(),
-                    })?;
-            Ok(ImageSecrets::Blobs(vec![blob(
-                &entry.row,
-                &entry.content?,
-            )?]))
+            let gone = || PostgresError::Gone {
+                image: image_id.to_owned(),
+                name: name.to_owned(),
+            };
+            let entry = entry.filter(|entry| !entry.is_empty).ok_or_else(gone)?;
+            let blob = blob(&entry.row, &entry.content?)?;
+            Ok(ImageSecrets::Blobs(vec![blob]))
         })
     }
 }

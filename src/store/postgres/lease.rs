@@ -8,128 +8,54 @@ use tokio_postgres::types::Type;
 use super::PostgresStore;
 use super::errors::PostgresError;
 use super::fault::Fault;
-use super::rows::open_key;
-use super::shared::{FleetToken, Lease, Shared, SharedToken, is_without, tokens, unix};
+use super::rows::{open_key, texts};
+use super::shared::{FleetToken, Lease, Shared, SharedToken, is_without, tokens};
+use crate::cache::wall_seconds;
 use crate::error::Error;
 use crate::seal::hex;
 use crate::token::Minted;
+
+/// A shared token of a registry, by its name.
+pub struct Slot<'a> {
+    store: &'a PostgresStore,
+    shared: &'a Shared,
+    name: &'a str,
+}
 
 impl PostgresStore {
     /// Reads the tokens of a registry, if they did not come with the secret.
     pub fn shared(&self, host: &str, deadline: Instant) -> Result<Option<Shared>, Error> {
         let workspace = self.workspace_id()?;
         self.work(deadline, async |client| {
-            let params = [(&workspace as _, Type::TEXT), (&host as _, Type::TEXT)];
             let sql = SHARED.replace("{tokens}", &tokens("$2"));
-            let rows = client.query_typed(&sql, &params).await;
-            let rows = match rows {
+            let row = client
+                .query_typed_opt(&sql, &texts(&[workspace, host]))
+                .await;
+            let row = match row {
                 Err(error) if is_without(&error) => return Ok(None),
-                rows => rows?,
+                row => row?.ok_or_else(|| PostgresError::NoWorkspace(workspace.to_owned()))?,
             };
-            let row = rows
-                .first()
-                .ok_or_else(|| PostgresError::NoWorkspace(workspace.to_owned()))?;
             let key = open_key(row.try_get(0)?)?;
             let rows: Option<&str> = row.try_get(1)?;
             Ok(Shared::new(workspace, host, &key, rows.unwrap_or("[]")))
         })
     }
 
-    /// Takes the lease for a token that is missing or has this expiry, unless another replica has the lease or a newer
-    /// token exists.
-    pub fn lease(
-        &self,
-        shared: &Shared,
-        slot: &str,
-        seen: Option<&SharedToken>,
-        deadline: Instant,
-    ) -> Result<Lease, Error> {
-        let mut random = [0; 16];
-        aws_lc_rs::rand::fill(&mut random).map_err(|_| PostgresError::NoLease)?;
-        let broken = shared.unopened(slot).filter(|_| seen.is_none());
-        let seen = seen.map(|token| token.expires).or(broken).map_or(0, signed);
-        let (by, is_broken) = (hex(&random), broken.is_some());
-        self.work(deadline, async |client| {
-            let params = [
-                (&shared.workspace as _, Type::TEXT),
-                (&shared.host as _, Type::TEXT),
-                (&slot as _, Type::TEXT),
-                (&by as _, Type::TEXT),
-                (&seen as _, Type::INT8),
-                (&is_broken as _, Type::BOOL),
-            ];
-            if !client.query_typed(LEASE, &params).await?.is_empty() {
-                return Ok(Lease::Ours(by));
-            }
-            let rows = client.query_typed(ONE, &params[..3]).await?;
-            let Some(row) = rows.first() else {
-                return Ok(Lease::Theirs(None));
-            };
-            let there = (
-                slot.to_owned(),
-                row.try_get(0)?,
-                unsigned(row.try_get(1)?),
-                unsigned(row.try_get(2)?),
-            );
-            Ok(Lease::Theirs(shared.open(&there)))
-        })
-    }
-
-    /// Shares a minted token, unless one that lives longer exists. Deletes expired rows.
-    pub fn share(
-        &self,
-        shared: &Shared,
-        slot: &str,
-        minted: &Minted,
-        longest: Option<Duration>,
-        deadline: Instant,
-    ) -> Result<(), Error> {
-        let Some(expires) = minted.expires.map(unix) else {
-            return Ok(());
-        };
-        let now = unix(SystemTime::now());
-        let expires = longest.map_or(expires, |longest| expires.min(now + longest.as_secs()));
-        let sealed = shared.seal(slot, &minted.credential, (now, expires))?;
-        let (minted, expires) = (signed(now), signed(expires));
-        self.work(deadline, async |client| {
-            let params = [
-                (&shared.workspace as _, Type::TEXT),
-                (&shared.host as _, Type::TEXT),
-                (&slot as _, Type::TEXT),
-                (&sealed as _, Type::TEXT),
-                (&minted as _, Type::INT8),
-                (&expires as _, Type::INT8),
-            ];
-            client.execute_typed(SHARE, &params).await?;
-            Ok(())
-        })
-    }
-
-    /// Releases a lease without a token.
-    pub fn release(
-        &self,
-        shared: &Shared,
-        slot: &str,
-        by: &str,
-        deadline: Instant,
-    ) -> Result<(), Error> {
-        self.work(deadline, async |client| {
-            let params = [
-                (&shared.workspace as _, Type::TEXT),
-                (&shared.host as _, Type::TEXT),
-                (&slot as _, Type::TEXT),
-                (&by as _, Type::TEXT),
-            ];
-            client.execute_typed(RELEASE, &params).await?;
-            Ok(())
-        })
+    /// The shared token with this name, of [`Shared::slot`].
+    pub fn slot<'a>(&'a self, shared: &'a Shared, name: &'a str) -> Slot<'a> {
+        let store = self;
+        Slot {
+            store,
+            shared,
+            name,
+        }
     }
 
     /// All unexpired shared tokens of the workspace.
     pub fn fleet(&self, deadline: Instant) -> Result<Vec<FleetToken>, Error> {
         let workspace = self.workspace_id()?;
         self.work(deadline, async |client| {
-            let rows = client.query_typed(FLEET, &[(&workspace, Type::TEXT)]).await;
+            let rows = client.query_typed(FLEET, &texts(&[workspace])).await;
             let rows = match rows {
                 Err(error) if error.code() == Some(&SqlState::UNDEFINED_TABLE) => {
                     return Err(PostgresError::NoShared.into());
@@ -150,6 +76,89 @@ impl PostgresStore {
                 })
                 .collect::<Result<_, Fault>>()
         })
+    }
+}
+
+impl<'a> Slot<'a> {
+    /// The token with this name, as it was read.
+    #[must_use]
+    pub fn token(&self) -> Option<SharedToken> {
+        self.shared.token(self.name)
+    }
+
+    /// Takes the lease for a token that is missing or has this expiry, unless another replica has the lease or a newer
+    /// token exists.
+    pub fn lease(&self, seen: Option<&SharedToken>, deadline: Instant) -> Result<Lease, Error> {
+        let mut random = [0; 16];
+        aws_lc_rs::rand::fill(&mut random).map_err(|_| PostgresError::NoLease)?;
+        let broken = self.shared.unopened(self.name).filter(|_| seen.is_none());
+        let seen = seen.map(|token| token.expires).or(broken).map_or(0, signed);
+        let (by, is_broken) = (hex(&random), broken.is_some());
+        self.store.work(deadline, async |client| {
+            let row = self.row();
+            let mut params = texts(&row);
+            params.extend([
+                (&by as _, Type::TEXT),
+                (&seen as _, Type::INT8),
+                (&is_broken as _, Type::BOOL),
+            ]);
+            if !client.query_typed(LEASE, &params).await?.is_empty() {
+                return Ok(Lease::Ours(by.clone()));
+            }
+            let Some(row) = client.query_typed_opt(ONE, &params[..3]).await? else {
+                return Ok(Lease::Theirs(None));
+            };
+            let there = (
+                self.name.to_owned(),
+                row.try_get(0)?,
+                unsigned(row.try_get(1)?),
+                unsigned(row.try_get(2)?),
+            );
+            Ok(Lease::Theirs(self.shared.open(&there)))
+        })
+    }
+
+    /// Shares a minted token, unless one that lives longer exists. Deletes expired rows.
+    pub fn share(
+        &self,
+        minted: &Minted,
+        longest: Option<Duration>,
+        deadline: Instant,
+    ) -> Result<(), Error> {
+        let Some(expires) = minted.expires.map(wall_seconds) else {
+            return Ok(());
+        };
+        let now = wall_seconds(SystemTime::now());
+        let expires = longest.map_or(expires, |longest| expires.min(now + longest.as_secs()));
+        let sealed = self
+            .shared
+            .seal(self.name, &minted.credential, (now, expires))?;
+        let (minted, expires) = (signed(now), signed(expires));
+        self.store.work(deadline, async |client| {
+            let row = self.row();
+            let mut params = texts(&row);
+            params.extend([
+                (&sealed as _, Type::TEXT),
+                (&minted as _, Type::INT8),
+                (&expires as _, Type::INT8),
+            ]);
+            Ok(client.execute_typed(SHARE, &params).await.map(|_| ())?)
+        })
+    }
+
+    /// Releases a lease without a token.
+    pub fn release(&self, by: &str, deadline: Instant) -> Result<(), Error> {
+        let [workspace, host, name] = self.row();
+        self.store.work(deadline, async |client| {
+            let values = [workspace, host, name, by];
+            let done = client.execute_typed(RELEASE, &texts(&values)).await;
+            Ok(done.map(|_| ())?)
+        })
+    }
+
+    /// What identifies its row.
+    fn row(&self) -> [&'a str; 3] {
+        [&self.shared.workspace, &self.shared.host, self.name]
     }
 }
 

@@ -9,6 +9,7 @@ use tokio_postgres::{Client, Transaction};
 use super::errors::PostgresError;
 use super::fault::Fault;
 use super::generation::{Columns, Generation};
+use super::rows::first_texts;
 use super::session::begin;
 use super::{PostgresStore, expiry, lease};
 use crate::error::Error;
@@ -99,24 +100,16 @@ pub(super) async fn begin_alone(client: &mut Client) -> Result<Transaction<'_>, 
 
 /// Columns of Beta9's database that this one lacks.
 pub(super) async fn missing(transaction: &Transaction<'_>) -> Result<Vec<String>, Fault> {
-    let columns: Vec<&str> = COLUMNS
-        .iter()
-        .flat_map(|(_, columns)| *columns)
-        .copied()
-        .collect();
-    let tables: Vec<&str> = COLUMNS
-        .iter()
-        .flat_map(|(table, columns)| columns.iter().map(|_| *table))
-        .collect();
+    let columns = COLUMNS.iter();
+    let (tables, columns): (Vec<&str>, Vec<&str>) = columns
+        .flat_map(|(table, columns)| columns.iter().map(|column| (*table, *column)))
+        .unzip();
     let params = [
         (&tables as _, Type::TEXT_ARRAY),
         (&columns as _, Type::TEXT_ARRAY),
     ];
     let rows = transaction.query_typed(MISSING, &params).await?;
-    Ok(rows
-        .iter()
-        .map(|row| row.try_get(0))
-        .collect::<Result<_, _>>()?)
+    Ok(first_texts(&rows)?)
 }
 
 /// What [`PostgresStore::migrate`] would make.

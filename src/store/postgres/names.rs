@@ -13,9 +13,9 @@ use super::errors::PostgresError;
 use super::fault::Fault;
 use super::generation::{Columns, Generation};
 use super::migrate::begin_alone;
-use super::rows::{Rows, seal};
+use super::rows::{Row, Rows, seal, texts};
 use super::secrets::{Content, Entry, Secrets};
-use super::write::insert;
+use super::write::Change;
 use crate::credential::Redacted;
 use crate::error::Error;
 use crate::host::Host;
@@ -80,49 +80,51 @@ impl PostgresStore {
         let workspace = self.workspace_id()?;
         self.work(deadline, async |client| {
             let transaction = begin_alone(client).await?;
-            let columns = Columns::of(&transaction).await?;
-            let (chosen, mut left) = chosen(Secrets::of_registries(&transaction, workspace).await?.entries);
+            let change = Change { transaction, workspace };
+            let transaction = &change.transaction;
+            let columns = Columns::of(transaction).await?;
+            let (chosen, mut left) = chosen(Secrets::of_registries(transaction, workspace).await?.entries);
             let mut plans = Vec::new();
-            for (host, (entry, content)) in chosen {
+            for (host, (row, content)) in chosen {
                 match sets(&host, &content.blob.keys) {
-                    Ok(sets) => plans.push((host, entry, sets)),
-                    Err(why) => left.push(Left { secret: entry.row.name, why }),
+                    Ok(sets) => plans.push((host, row, sets)),
+                    Err(why) => left.push(Left { secret: row.name, why }),
                 }
             }
             // Docker Hub goes first, because it has names that other registries don't get.
             plans.sort_by_key(|(host, ..)| !host.is_docker_hub());
-            let mut singles = Singles::read(&transaction, workspace, &plans).await?;
+            let mut singles = Singles::read(transaction, workspace, &plans).await?;
             let mut converted = Vec::new();
-            for (host, entry, sets) in plans {
+            for (host, row, sets) in plans {
                 let Some(set) = singles.place(sets) else {
                     let why = "the names that a build takes for its registry are there with other values, or for certain hosts";
-                    left.push(Left { secret: entry.row.name, why: why.to_owned() });
+                    left.push(Left { secret: row.name, why: why.to_owned() });
                     continue;
                 };
                 let mut one = Converted {
                     host,
-                    secret: entry.row.name.clone(),
+                    secret: row.name.clone(),
                     names: set.names().map(str::to_owned).collect(),
                     made: singles.add(&set),
                     bound: Vec::new(),
                     again: Vec::new(),
                 };
                 if columns.secret {
-                    bind(&transaction, &entry, &mut one, columns.names, dry_run).await?;
+                    bind(transaction, &row, &mut one, columns.names, dry_run).await?;
                 }
                 if !dry_run {
                     for name in &one.made {
                         let value = set.get(name).map_or("", Redacted::expose);
-                        if !insert(&transaction, workspace, name, &seal(&singles.key, value)?).await? {
+                        if !change.insert(name, &seal(&singles.key, value)?).await? {
                             return Err(PostgresError::Contended.into());
                         }
                     }
                 }
                 converted.push(one);
             }
-            let unbound = if columns.names && !columns.secret { Some(unbound(&transaction).await?) } else { None };
+            let unbound = if columns.names && !columns.secret { Some(unbound(transaction).await?) } else { None };
             if !dry_run {
-                transaction.commit().await?;
+                change.transaction.commit().await?;
             }
             Ok(ToNames { generation: columns.generation(), converted, left, unbound })
         })
@@ -130,53 +132,43 @@ impl PostgresStore {
 }
 
 /// The secret that a `get` would use for each registry, and the others with the reason.
-fn chosen(entries: Vec<Entry>) -> (BTreeMap<Host, (Entry, Content)>, Vec<Left>) {
-    let (mut chosen, mut left) = (BTreeMap::<Host, (Entry, Content)>::new(), Vec::new());
-    for mut entry in entries {
-        let secret = entry.row.name.clone();
-        let mut leave = |why: String| {
-            left.push(Left {
-                secret: secret.clone(),
-                why,
-            });
-        };
-        let taken = Err(PostgresError::Contended);
-        let content = match std::mem::replace(&mut entry.content, taken) {
-            Ok(content) => content,
-            Err(error) => {
-                leave(error.to_string());
+fn chosen(entries: Vec<Entry>) -> (BTreeMap<Host, (Row, Content)>, Vec<Left>) {
+    let (mut chosen, mut left) = (BTreeMap::<Host, (Row, Content)>::new(), Vec::new());
+    for Entry { row, content, .. } in entries {
+        let readable = content.map_err(|error| error.to_string());
+        let usable = readable.and_then(|content| match &content.blob.registry {
+            None => Err("it does not say which registry it is for".to_owned()),
+            Some(_) if !content.hosts.is_empty() => {
+                Err("it is for certain hosts only, which copies would not be".to_owned())
+            }
+            Some(host) => Ok((host.clone(), content)),
+        });
+        let (host, content) = match usable {
+            Ok(usable) => usable,
+            Err(why) => {
+                let secret = row.name;
+                left.push(Left { secret, why });
                 continue;
             }
         };
-        match content.blob.registry.clone() {
-            None => leave("it does not say which registry it is for".to_owned()),
-            Some(_) if !content.hosts.is_empty() => {
-                leave("it is for certain hosts only, which copies would not be".into());
-            }
-            Some(host) => {
-                let rank = |name: &str| {
-                    name::candidates(&host)
-                        .iter()
-                        .position(|candidate| candidate == name)
-                        .unwrap_or(usize::MAX)
-                };
-                let (kept, other) = match chosen.remove(&host) {
-                    Some(before) if rank(&before.0.row.name) <= rank(&entry.row.name) => {
-                        (before, Some(entry.row.name))
-                    }
-                    Some(before) => ((entry, content), Some(before.0.row.name)),
-                    None => ((entry, content), None),
-                };
-                if let Some(secret) = other {
-                    let why = format!(
-                        "{} is for the same registry, and takes precedence",
-                        kept.0.row.name
-                    );
-                    left.push(Left { secret, why });
-                }
-                chosen.insert(host, kept);
-            }
-        }
+        let rank = |row: &Row| {
+            let mut candidates = name::candidates(&host).into_iter();
+            candidates
+                .position(|candidate| candidate == row.name)
+                .unwrap_or(usize::MAX)
+        };
+        let (kept, other) = match chosen.remove(&host) {
+            Some(before) if rank(&before.0) <= rank(&row) => (before, Some(row.name)),
+            before => ((row, content), before.map(|(row, _)| row.name)),
+        };
+        left.extend(other.map(|secret| Left {
+            secret,
+            why: format!(
+                "{} is for the same registry, and takes precedence",
+                kept.0.name
+            ),
+        }));
+        chosen.insert(host, kept);
     }
     (chosen, left)
 }
@@ -192,20 +184,20 @@ impl Singles {
     async fn read(
         transaction: &Transaction<'_>,
         workspace: &str,
-        plans: &[(Host, Entry, Vec<Keys>)],
+        plans: &[(Host, Row, Vec<Keys>)],
     ) -> Result<Self, Fault> {
         let names: Vec<&str> = plans
             .iter()
             .flat_map(|(_, _, sets)| sets.iter().flat_map(Keys::names))
             .collect();
-        let Rows { key, rows } = Rows::named(transaction, workspace, &names).await?;
-        let value = |row: &super::rows::Row| {
+        let Rows { key, secrets, .. } = Rows::named(transaction, workspace, &names).await?;
+        let value = |row: &Row| {
             row.single(&key)
                 .ok()
                 .filter(|single| single.hosts.is_empty())
                 .map(|single| single.value)
         };
-        let there = rows
+        let there = secrets
             .iter()
             .map(|row| (row.name.clone(), value(row)))
             .collect();
@@ -251,16 +243,13 @@ impl Singles {
 /// Binds the secret's images to the names, if the table has a column for names.
 async fn bind(
     transaction: &Transaction<'_>,
-    entry: &Entry,
+    row: &Row,
     one: &mut Converted,
     has_names: bool,
     dry_run: bool,
 ) -> Result<(), Fault> {
-    let params = [
-        (&entry.row.name as _, Type::TEXT),
-        (&entry.row.id as _, Type::TEXT),
-    ];
-    for row in transaction.query_typed(BOUND, &params).await? {
+    let secret = [row.name.as_str(), &row.id];
+    for row in transaction.query_typed(BOUND, &texts(&secret)).await? {
         let (image, is_this): (String, bool) = (row.try_get(0)?, row.try_get(1)?);
         if has_names && is_this {
             one.bound.push(image);
@@ -279,9 +268,8 @@ async fn bind(
 }
 
 async fn unbound(transaction: &Transaction<'_>) -> Result<u64, Fault> {
-    let rows = transaction.query_typed(UNBOUND, &[]).await?;
-    let count: i64 = rows.first().map_or(Ok(0), |row| row.try_get(0))?;
-    u64::try_from(count).map_err(|_| PostgresError::NegativeCount.into())
+    let row = transaction.query_typed_one(UNBOUND, &[]).await?;
+    u64::try_from(row.try_get::<_, i64>(0)?).map_err(|_| PostgresError::NegativeCount.into())
 }
 
 /// The images without names that are bound to a secret with this name, and whether it is this very secret: another

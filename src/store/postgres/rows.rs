@@ -1,6 +1,6 @@
 //! `Rows`: the rows of `workspace_secret` with certain names, read in one query and still sealed.
 
-use tokio_postgres::types::Type;
+use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{GenericClient, Row as Columns};
 use zeroize::Zeroizing;
 
@@ -16,7 +16,9 @@ use crate::store::{name, workspace_id};
 /// A workspace's key and the requested secrets.
 pub(super) struct Rows {
     pub(super) key: Result<SealKey, PostgresError>,
-    pub(super) rows: Vec<Row>,
+    pub(super) secrets: Vec<Row>,
+    /// The shared tokens of a registry, if they were asked for.
+    pub(super) shared: Option<String>,
 }
 
 /// One row.
@@ -37,8 +39,7 @@ impl Rows {
         workspace: &str,
         names: &[&str],
     ) -> Result<Self, Fault> {
-        let read = Self::read(client, "= ANY($2)", workspace, names, None).await;
-        read.map(|(rows, _)| rows)
+        Self::with_shared(client, workspace, names, None).await
     }
 
     /// The same with the shared tokens of a registry.
@@ -46,9 +47,9 @@ impl Rows {
         client: &impl GenericClient,
         workspace: &str,
         names: &[&str],
-        host: &str,
-    ) -> Result<(Self, Option<String>), Fault> {
-        Self::read(client, "= ANY($2)", workspace, names, Some(host)).await
+        host: Option<&str>,
+    ) -> Result<Self, Fault> {
+        Self::read(client, "= ANY($2)", workspace, names, host).await
     }
 
     /// Reads all secrets with a name derived from a registry.
@@ -58,8 +59,7 @@ impl Rows {
     ) -> Result<Self, Fault> {
         let patterns = name::PREFIXES.map(|prefix| format!("{}%", prefix.replace('_', r"\_")));
         let patterns = patterns.each_ref().map(String::as_str);
-        let read = Self::read(client, "LIKE ANY($2)", workspace, &patterns, None).await;
-        read.map(|(rows, _)| rows)
+        Self::read(client, "LIKE ANY($2)", workspace, &patterns, None).await
     }
 
     async fn read(
@@ -68,7 +68,7 @@ impl Rows {
         workspace: &str,
         names: &[&str],
         host: Option<&str>,
-    ) -> Result<(Self, Option<String>), Fault> {
+    ) -> Result<Self, Fault> {
         // In the first row only, not with each secret.
         let tokens = host.map_or(String::new(), |_| {
             format!(
@@ -102,8 +102,11 @@ impl Rows {
                 shared = shared.or(row.try_get::<_, Option<String>>(1 + SECRET_COLUMNS)?);
             }
         }
-        let read = Self { key, rows: secrets };
-        Ok((read, shared))
+        Ok(Self {
+            key,
+            secrets,
+            shared,
+        })
     }
 }
 
@@ -133,7 +136,7 @@ impl Row {
         key: &Result<SealKey, PostgresError>,
     ) -> Result<Zeroizing<String>, PostgresError> {
         let key = key.as_ref().map_err(Clone::clone)?;
-        key.open_base64(&self.sealed)
+        key.open_base64(&[], &self.sealed)
             .map_err(|error| PostgresError::Unopened {
                 name: self.name.clone(),
                 error,
@@ -156,6 +159,16 @@ impl PostgresStore {
     }
 }
 
+/// The parameters of a query whose values are all texts.
+pub(super) fn texts<'a>(values: &'a [&str]) -> Vec<(&'a (dyn ToSql + Sync), Type)> {
+    values.iter().map(|text| (text as _, Type::TEXT)).collect()
+}
+
+/// The texts in the first column.
+pub(super) fn first_texts(rows: &[Columns]) -> Result<Vec<String>, tokio_postgres::Error> {
+    rows.iter().map(|row| row.try_get(0)).collect()
+}
+
 /// Reads a workspace's signing key. Beta9 gives every workspace one, but the column may be empty.
 pub(super) fn open_key(text: Option<&str>) -> Result<SealKey, PostgresError> {
     let text = text
@@ -170,7 +183,8 @@ pub(super) fn seal(
     text: &str,
 ) -> Result<String, PostgresError> {
     let key = key.as_ref().map_err(Clone::clone)?;
-    key.seal_base64(text).map_err(PostgresError::Unsealable)
+    key.seal_base64(&[], text)
+        .map_err(PostgresError::Unsealable)
 }
 
 const SECRET_COLUMNS: usize = 4;

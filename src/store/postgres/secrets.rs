@@ -6,7 +6,7 @@ use zeroize::Zeroizing;
 use super::PART;
 use super::errors::PostgresError;
 use super::fault::Fault;
-use super::rows::{Row, Rows, seal};
+use super::rows::{Row, Rows};
 use crate::error::Error;
 use crate::host::Host;
 use crate::keys::Blob;
@@ -16,7 +16,7 @@ use crate::store::{Lookup, Owner, StoreError, name};
 
 /// A workspace's key and the requested secrets.
 pub(super) struct Secrets {
-    key: Result<SealKey, PostgresError>,
+    pub(super) key: Result<SealKey, PostgresError>,
     /// In the order of the requested names.
     pub(super) entries: Vec<Entry>,
 }
@@ -39,8 +39,12 @@ pub(super) struct Content {
 
 impl Secrets {
     /// Opens the rows, in the order of these names.
-    pub(super) fn open(rows: Rows, names: &[String]) -> Self {
-        let mut all = Self::opened(rows);
+    pub(super) fn open(
+        key: Result<SealKey, PostgresError>,
+        rows: Vec<Row>,
+        names: &[String],
+    ) -> Self {
+        let mut all = Self::opened(key, rows);
         all.entries
             .sort_by_key(|entry| names.iter().position(|name| *name == entry.row.name));
         all
@@ -53,10 +57,8 @@ impl Secrets {
         names: &[String],
     ) -> Result<Self, Fault> {
         let wanted: Vec<&str> = names.iter().map(String::as_str).collect();
-        Ok(Self::open(
-            Rows::named(client, workspace, &wanted).await?,
-            names,
-        ))
+        let Rows { key, secrets, .. } = Rows::named(client, workspace, &wanted).await?;
+        Ok(Self::open(key, secrets, names))
     }
 
     /// Reads all secrets with a name derived from a registry, preferred names first.
@@ -64,7 +66,8 @@ impl Secrets {
         client: &impl GenericClient,
         workspace: &str,
     ) -> Result<Self, Fault> {
-        let mut all = Self::opened(Rows::of_registries(client, workspace).await?);
+        let Rows { key, secrets, .. } = Rows::of_registries(client, workspace).await?;
+        let mut all = Self::opened(key, secrets);
         let kind = |name: &str| {
             name::PREFIXES
                 .iter()
@@ -75,7 +78,7 @@ impl Secrets {
         Ok(all)
     }
 
-    fn opened(Rows { key, rows }: Rows) -> Self {
+    fn opened(key: Result<SealKey, PostgresError>, rows: Vec<Row>) -> Self {
         let entries = rows.into_iter().map(|row| Entry::of(row, &key)).collect();
         Self { key, entries }
     }
@@ -98,13 +101,9 @@ impl Secrets {
     }
 
     fn recorded(&self, host: &Host) -> Option<(&Entry, &Content)> {
-        let contents = self
-            .entries
-            .iter()
-            .filter_map(|entry| Some((entry, entry.content.as_ref().ok()?)));
-        contents
-            .into_iter()
-            .find(|(_, content)| content.blob.registry.as_ref() == Some(host))
+        let entries = self.entries.iter();
+        let mut contents = entries.filter_map(|entry| Some((entry, entry.content.as_ref().ok()?)));
+        contents.find(|(_, content)| content.blob.registry.as_ref() == Some(host))
     }
 
     fn by_name(&self, lookup: &Lookup) -> Result<Option<(&Entry, &Content)>, Error> {
@@ -131,12 +130,9 @@ impl Secrets {
     /// The secrets that a writer may change for this registry, the one in use first. Unreadable ones are excluded,
     /// because they may be another's.
     pub(super) fn owned(&self, lookup: &Lookup) -> Vec<&Entry> {
-        let registry = |entry: &'_ Entry| {
-            entry
-                .content
-                .as_ref()
-                .ok()
-                .and_then(|content| content.blob.registry.clone())
+        let is_bound = |entry: &Entry| {
+            let content = entry.content.as_ref();
+            content.is_ok_and(|content| content.blob.registry.is_some())
         };
         let ours = |entry: &&Entry| {
             entry.is_empty
@@ -145,18 +141,8 @@ impl Secrets {
                 })
         };
         let mut owned: Vec<&Entry> = self.entries.iter().filter(ours).collect();
-        owned.sort_by_key(|entry| registry(entry).is_none());
+        owned.sort_by_key(|entry| !is_bound(entry));
         owned
-    }
-
-    /// Seals a value as Beta9 does.
-    pub(super) fn seal(&self, text: &str) -> Result<String, PostgresError> {
-        seal(&self.key, text)
-    }
-
-    /// The workspace's key, for other data read with it.
-    pub(super) fn key(&self) -> &Result<SealKey, PostgresError> {
-        &self.key
     }
 }
 

@@ -38,14 +38,9 @@ impl PostgresStore {
                 _ = connection.await;
                 answer
             };
-            outcome.await.map_err(|fault: Fault| {
-                if meter.is_over() {
-                    let place = target.place();
-                    PostgresError::Flood { place }.into()
-                } else {
-                    fault.explain(&target)
-                }
-            })
+            outcome
+                .await
+                .map_err(|fault: Fault| fault.explain(&target, &meter))
         })
     }
 
@@ -92,14 +87,8 @@ impl PostgresStore {
             meter,
         } = &mut *session;
         let answer = runtime.block_on(PART, deadline, async {
-            work(client).await.map_err(|fault| {
-                if meter.is_over() {
-                    let place = target.place();
-                    PostgresError::Flood { place }.into()
-                } else {
-                    fault.explain(target)
-                }
-            })
+            let answer = work(client).await;
+            answer.map_err(|fault| fault.explain(target, meter))
         });
         let is_spoilt = matches!(answer, Err(Error::Unreachable(_)));
         if !is_spoilt && !session.client.is_closed() {
@@ -130,7 +119,7 @@ impl Session {
             let logged_in = log_in(&target, &meter).await;
             logged_in
                 .map(|(client, _)| client)
-                .map_err(|fault| fault.explain(&target))
+                .map_err(|fault| fault.explain(&target, &meter))
         })?;
         Ok(Self {
             runtime,

@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime};
 use tokio_postgres::error::SqlState;
 
 use super::errors::PostgresError;
-use crate::cache::Memory;
+use crate::cache::{Memory, wall_seconds};
 use crate::credential::Credential;
 use crate::json;
 use crate::seal::SealKey;
@@ -94,7 +94,7 @@ impl Shared {
     pub(super) fn open(&self, (slot, sealed, minted, expires): &Sealed) -> Option<SharedToken> {
         let text = self
             .sealing
-            .open_base64_of(&self.associated(slot, *minted, *expires), sealed);
+            .open_base64(&self.associated(slot, *minted, *expires), sealed);
         let text = text.ok()?;
         let (username, secret) = text.split_once('\n')?;
         Some(SharedToken {
@@ -114,7 +114,7 @@ impl Shared {
         let secret = credential.secret().expose();
         let text = zeroize::Zeroizing::new(format!("{}\n{secret}", credential.username()));
         self.sealing
-            .seal_base64_of(&self.associated(slot, minted, expires), &text)
+            .seal_base64(&self.associated(slot, minted, expires), &text)
             .map_err(PostgresError::Unsealable)
     }
 
@@ -131,14 +131,14 @@ impl SharedToken {
     /// How long it may still be used.
     #[must_use]
     pub fn left(&self) -> Duration {
-        let left = self.expires.saturating_sub(unix(SystemTime::now()));
+        let left = self.expires.saturating_sub(wall_seconds(SystemTime::now()));
         Duration::from_secs(left.saturating_sub(MARGIN))
     }
 
     /// Whether half of its life is over.
     #[must_use]
     pub fn is_due(&self) -> bool {
-        let age = unix(SystemTime::now()).saturating_sub(self.minted);
+        let age = wall_seconds(SystemTime::now()).saturating_sub(self.minted);
         age * 2 >= self.life()
     }
 
@@ -210,11 +210,6 @@ const TOKENS: &str = "\
        WHERE shared.workspace_id = w.id AND shared.host = {host} AND shared.expires > now() AND shared.sealed IS NOT NULL
        ORDER BY shared.expires DESC LIMIT 16) t)";
 
-pub(super) fn unix(time: SystemTime) -> u64 {
-    time.duration_since(SystemTime::UNIX_EPOCH)
-        .map_or(0, |since| since.as_secs())
-}
-
 const NO_SHARED: &str = "no shared tokens";
 const ABSENCE_LIFE: Duration = Duration::from_mins(15);
 /// In seconds. No token is used in its last minute.
@@ -238,7 +233,7 @@ mod tests {
 
     #[test]
     fn a_token_opens_only_where_workspace_key_name_and_times_are_its_own() {
-        let now = unix(SystemTime::now());
+        let now = wall_seconds(SystemTime::now());
         let sound = row("a", now, now + HOUR);
         let open = |rows: &Sealed, key| {
             let rows = serde_json::to_string(&[rows]).unwrap();
@@ -261,7 +256,7 @@ mod tests {
 
     #[test]
     fn a_token_is_due_from_half_of_its_life_and_not_served_in_its_last_minute() {
-        let now = unix(SystemTime::now());
+        let now = wall_seconds(SystemTime::now());
         let token = |age: u64, life: u64| {
             let rows = serde_json::to_string(&[row("a", now - age, now - age + life)]).unwrap();
             shared(1, &rows).token("a").unwrap()

@@ -4,8 +4,7 @@ use std::time::Instant;
 
 use super::errors::PostgresError;
 use super::rows::{Row, Rows, seal};
-use super::session::begin;
-use super::write::{delete, insert, lock, update};
+use super::write::Change;
 use super::{PART, PostgresStore};
 use crate::credential::Redacted;
 use crate::error::Error;
@@ -64,71 +63,51 @@ impl PostgresStore {
         let workspace = self.workspace_id()?;
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         self.work(deadline, async |client| {
-            let Rows { key, rows } = Rows::named(client, workspace, &names).await?;
-            Ok(rows
+            let Rows { key, secrets, .. } = Rows::named(client, workspace, &names).await?;
+            Ok(secrets
                 .iter()
                 .map(|row| row.single(&key))
                 .collect::<Result<_, _>>()?)
         })
     }
 
-    /// Writes a single secret: a new one, or a replacement if the current value is exactly the old one.
-    pub(in crate::store) fn put_single(
+    /// Writes a single secret if it is exactly the old one, or is missing without one; removes it without a new one.
+    pub(in crate::store) fn change_single(
         &self,
         name: &str,
-        value: &Redacted,
         old: Option<&Redacted>,
+        new: Option<&Redacted>,
         deadline: Instant,
     ) -> Result<(), Error> {
-        let workspace = self.workspace_id()?;
         // Names of whole secrets are accepted too: Beta9's own builder made some that its API would refuse.
-        if !name::can_be_created(name) && !name::is_derived(name) {
+        if new.is_some() && !name::can_be_created(name) && !name::is_derived(name) {
             return Err(PostgresError::InvalidName(name.to_owned()).into());
         }
         let changed = |what| PostgresError::Changed {
             name: name.to_owned(),
             what,
         };
-        self.work(deadline, async |client| {
-            let transaction = begin(client).await?;
-            lock(&transaction, workspace, name).await?;
-            let Rows { key, rows } = Rows::named(&transaction, workspace, &[name]).await?;
-            let sealed = seal(&key, value.expose())?;
-            let written = match (rows.first(), old) {
-                (None, None) => insert(&transaction, workspace, name, &sealed).await?,
-                (None, Some(_)) => return Err(changed("no longer exists").into()),
-                (Some(_), None) => return Err(changed("is there already").into()),
-                (Some(row), Some(old)) => {
-                    *row.open(&key)? == *old.expose()
-                        && update(&transaction, workspace, row, &sealed).await?
-                }
+        self.change(deadline, name, async |change| {
+            let Change {
+                transaction,
+                workspace,
+            } = change;
+            let Rows { key, secrets, .. } = Rows::named(transaction, workspace, &[name]).await?;
+            let sealed = new.map(|new| seal(&key, new.expose())).transpose()?;
+            let done = match (secrets.first(), old, &sealed) {
+                (None, _, None) => true,
+                (None, None, Some(new)) => change.insert(name, new).await?,
+                (None, Some(_), Some(_)) => return Err(changed("no longer exists").into()),
+                (Some(_), None, _) => return Err(changed("is there already").into()),
+                (Some(row), Some(old), _) if *row.open(&key)? != *old.expose() => false,
+                (Some(row), Some(_), Some(new)) => change.update(row, new).await?,
+                (Some(row), Some(_), None) => change.delete(row).await?,
             };
-            if !written {
-                return Err(changed("was changed meanwhile").into());
+            match new {
+                _ if done => Ok(()),
+                Some(_) => Err(changed("was changed meanwhile").into()),
+                None => Err(PostgresError::ChangedBeforeRemoval(name.to_owned()).into()),
             }
-            Ok(transaction.commit().await?)
-        })
-    }
-
-    /// Removes a single secret if it still has exactly this value.
-    pub(in crate::store) fn remove_single(
-        &self,
-        name: &str,
-        value: &Redacted,
-        deadline: Instant,
-    ) -> Result<(), Error> {
-        let workspace = self.workspace_id()?;
-        self.work(deadline, async |client| {
-            let transaction = begin(client).await?;
-            lock(&transaction, workspace, name).await?;
-            let Rows { key, rows } = Rows::named(&transaction, workspace, &[name]).await?;
-            let Some(row) = rows.first() else {
-                return Ok(());
-            };
-            if *row.open(&key)? != *value.expose() || !delete(&transaction, workspace, row).await? {
-                return Err(PostgresError::ChangedBeforeRemoval(name.to_owned()).into());
-            }
-            Ok(transaction.commit().await?)
         })
     }
 }

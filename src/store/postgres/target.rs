@@ -122,46 +122,35 @@ impl Target {
         weak.then(|| PostgresError::Exposed(self.mode).into())
     }
 
-    /// The server's address for errors: `db.example:5432`.
-    pub(super) fn place(&self) -> String {
+    /// The server, for errors.
+    pub(super) fn server(&self) -> Server {
         let place = |(index, host): (usize, &Host)| match host {
-            Host::Tcp(name) => {
-                let port = self.port(index);
-                if name.contains(':') {
-                    format!("[{name}]:{port}")
-                } else {
-                    format!("{name}:{port}")
-                }
-            }
+            Host::Tcp(name) if name.contains(':') => format!("[{name}]:{}", self.port(index)),
+            Host::Tcp(name) => format!("{name}:{}", self.port(index)),
             Host::Unix(path) => path.display().to_string(),
         };
-        self.config
-            .get_hosts()
-            .iter()
-            .enumerate()
-            .map(place)
-            .collect::<Vec<_>>()
-            .join(", ")
-    }
-
-    /// The user, for errors.
-    pub(super) fn user(&self) -> String {
-        self.config
-            .get_user()
-            .map_or("this user".to_owned(), |user| {
+        let hosts = self.config.get_hosts().iter().enumerate();
+        let user = self.config.get_user();
+        let database = self.config.get_dbname().or(user).unwrap_or_default();
+        Server {
+            place: hosts.map(place).collect::<Vec<_>>().join(", "),
+            user: user.map_or("this user".to_owned(), |user| {
                 format!("user \"{}\"", shown(user))
-            })
+            }),
+            database: format!("\"{}\"", shown(database)),
+            mode: self.mode,
+        }
     }
+}
 
-    /// The database's name, for errors.
-    pub(super) fn database(&self) -> String {
-        let name = self
-            .config
-            .get_dbname()
-            .or(self.config.get_user())
-            .unwrap_or_default();
-        format!("\"{}\"", shown(name))
-    }
+/// The server in errors, shown as its address: `db.example:5432`.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{place}")]
+pub(super) struct Server {
+    place: String,
+    pub(super) user: String,
+    pub(super) database: String,
+    pub(super) mode: Mode,
 }
 
 /// Whether all servers are on this node, where nobody can read the traffic.
@@ -292,7 +281,7 @@ mod tests {
         let socket =
             Target::parse("postgres://u@%2Frun%2Fpostgresql/d?sslmode=verify-full").unwrap();
         assert_eq!(
-            (socket.config.get_ssl_mode(), socket.place().as_str()),
+            (socket.config.get_ssl_mode(), socket.server().place.as_str()),
             (SslMode::Disable, "/run/postgresql")
         );
     }
@@ -356,9 +345,10 @@ mod tests {
             "postgresql://u@[::1]:5433,db.example:6000/d?target_session_attrs=read-write",
         )
         .unwrap();
-        assert_eq!(target.place(), "[::1]:5433, db.example:6000");
+        let server = target.server();
+        assert_eq!(server.place, "[::1]:5433, db.example:6000");
         assert_eq!(
-            (target.user().as_str(), target.database().as_str()),
+            (server.user.as_str(), server.database.as_str()),
             ("user \"u\"", "\"d\"")
         );
     }

@@ -22,17 +22,15 @@ use crate::trusted;
 
 /// Makes the TLS connector.
 pub(super) fn connector(trust: &Trust) -> Result<MakeRustlsConnect, Error> {
-    let provider = tls::provider();
     match trust {
-        Trust::Anybody => lenient(provider, None),
+        Trust::Anybody => lenient(None),
         Trust::Signed(file) => {
-            let verifier = WebPkiServerVerifier::builder_with_provider(
-                roots(file)?.into(),
-                Arc::clone(&provider),
-            )
-            .build()
-            .map_err(|_| unreadable(file, "no authority in it can be used"))?;
-            lenient(provider, Some(verifier))
+            let roots = roots(file)?.into();
+            let verifier = WebPkiServerVerifier::builder_with_provider(roots, tls::provider());
+            let verifier = verifier.build();
+            lenient(Some(verifier.map_err(|_| {
+                unreadable(file, "no authority in it can be used")
+            })?))
         }
         Trust::Named(Some(file)) => named(roots(file)?),
         Trust::Named(None) => named(tls::roots().map_err(|nobody| match nobody.refused {
@@ -43,30 +41,17 @@ pub(super) fn connector(trust: &Trust) -> Result<MakeRustlsConnect, Error> {
 }
 
 fn named(roots: RootCertStore) -> Result<MakeRustlsConnect, Error> {
-    tls::client(roots, &[])
-        .map(MakeRustlsConnect::new)
-        .map_err(|error| PostgresError::TlsUnavailable(error).into())
+    let config = tls::client(roots, &[]).map_err(PostgresError::TlsUnavailable)?;
+    Ok(MakeRustlsConnect::new(config))
 }
 
-type Builder = rustls::ConfigBuilder<ClientConfig, rustls::WantsVerifier>;
-
-fn builder(provider: Arc<CryptoProvider>) -> Result<Builder, Error> {
-    ClientConfig::builder_with_provider(provider)
+fn lenient(chain: Option<Arc<WebPkiServerVerifier>>) -> Result<MakeRustlsConnect, Error> {
+    let provider = tls::provider();
+    let config = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
-        .map_err(|error| PostgresError::TlsUnavailable(error).into())
-}
-
-fn lenient(
-    provider: Arc<CryptoProvider>,
-    chain: Option<Arc<WebPkiServerVerifier>>,
-) -> Result<MakeRustlsConnect, Error> {
-    let verifier = Lenient {
-        provider: Arc::clone(&provider),
-        chain,
-    };
-    let config = builder(provider)?
+        .map_err(PostgresError::TlsUnavailable)?
         .dangerous()
-        .with_custom_certificate_verifier(Arc::new(verifier));
+        .with_custom_certificate_verifier(Arc::new(Lenient { provider, chain }));
     Ok(MakeRustlsConnect::new(config.with_no_client_auth()))
 }
 
@@ -125,12 +110,8 @@ impl ServerCertVerifier for Lenient {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls12_signature(
-            message,
-            cert,
-            dss,
-            &self.provider.signature_verification_algorithms,
-        )
+        let algorithms = &self.provider.signature_verification_algorithms;
+        verify_tls12_signature(message, cert, dss, algorithms)
     }
 
     fn verify_tls13_signature(
@@ -139,12 +120,8 @@ impl ServerCertVerifier for Lenient {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls13_signature(
-            message,
-            cert,
-            dss,
-            &self.provider.signature_verification_algorithms,
-        )
+        let algorithms = &self.provider.signature_verification_algorithms;
+        verify_tls13_signature(message, cert, dss, algorithms)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {

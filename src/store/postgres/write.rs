@@ -2,6 +2,8 @@
 //! previous one wrote. Beta9 does not take that lock; its concurrent writes are detected, because only exactly the
 //! value that was read is replaced.
 
+use std::time::Instant;
+
 use aws_lc_rs::digest::{SHA256, digest};
 use tokio_postgres::Transaction;
 use tokio_postgres::types::Type;
@@ -9,47 +11,49 @@ use tokio_postgres::types::Type;
 use super::PostgresStore;
 use super::errors::PostgresError;
 use super::fault::Fault;
-use super::rows::Row;
+use super::rows::{Row, seal, texts};
 use super::secrets::Secrets;
 use super::session::begin;
 use crate::error::Error;
 use crate::store::{Lookup, Secret, name};
 
+/// A change of one workspace's secrets, in a transaction.
+pub(super) struct Change<'a> {
+    pub(super) transaction: Transaction<'a>,
+    pub(super) workspace: &'a str,
+}
+
 impl PostgresStore {
-    pub(super) fn put(&self, lookup: &Lookup, secret: &Secret) -> Result<String, Error> {
-        let workspace = self.workspace_id()?;
-        self.work(lookup.deadline, async |client| {
-            let transaction = begin(client).await?;
-            lock(&transaction, workspace, &lock_name(lookup)).await?;
+    pub(in crate::store) fn store(
+        &self,
+        lookup: &Lookup,
+        secret: &Secret,
+    ) -> Result<String, Error> {
+        let stored = self.change(lookup.deadline, &lock_name(lookup), async |change| {
             for _ in 0..TRIES {
-                let there = Secrets::named(&transaction, workspace, &lookup.names()).await?;
-                let sealed = there.seal(secret.blob.expose())?;
+                let there = change.secrets(lookup).await?;
+                let sealed = seal(&there.key, secret.blob.expose())?;
                 let (name, written) = if let Some(entry) = there.owned(lookup).first() {
-                    (
-                        entry.row.name.clone(),
-                        update(&transaction, workspace, &entry.row, &sealed).await?,
-                    )
+                    let written = change.update(&entry.row, &sealed).await?;
+                    (entry.row.name.clone(), written)
                 } else {
                     let name = free_name(lookup, &there)?;
-                    let written = insert(&transaction, workspace, &name, &sealed).await?;
+                    let written = change.insert(&name, &sealed).await?;
                     (name, written)
                 };
                 if written {
-                    transaction.commit().await?;
                     return Ok(name);
                 }
             }
             Err(PostgresError::Contended.into())
-        })
+        });
+        stored.map_err(|error| error.about(lookup.host.as_reference()))
     }
 
-    pub(super) fn remove(&self, lookup: &Lookup) -> Result<(), Error> {
-        let workspace = self.workspace_id()?;
-        self.work(lookup.deadline, async |client| {
-            let transaction = begin(client).await?;
-            lock(&transaction, workspace, &lock_name(lookup)).await?;
+    pub(in crate::store) fn erase(&self, lookup: &Lookup) -> Result<(), Error> {
+        let erased = self.change(lookup.deadline, &lock_name(lookup), async |change| {
             for _ in 0..TRIES {
-                let there = Secrets::named(&transaction, workspace, &lookup.names()).await?;
+                let there = change.secrets(lookup).await?;
                 let owned = there.owned(lookup);
                 if owned.is_empty() {
                     // An unreadable secret may be another registry's, so it stays and is reported.
@@ -57,14 +61,80 @@ impl PostgresStore {
                 }
                 let mut all = true;
                 for entry in owned {
-                    all &= delete(&transaction, workspace, &entry.row).await?;
+                    all &= change.delete(&entry.row).await?;
                 }
                 if all {
-                    return Ok(transaction.commit().await?);
+                    return Ok(());
                 }
             }
             Err(PostgresError::Contended.into())
+        });
+        erased.map_err(|error| error.about(lookup.host.as_reference()))
+    }
+
+    /// Makes a change under the lock for this name, and commits it if it succeeds.
+    pub(super) fn change<T>(
+        &self,
+        deadline: Instant,
+        name: &str,
+        work: impl AsyncFnOnce(&Change) -> Result<T, Fault>,
+    ) -> Result<T, Error> {
+        let workspace = self.workspace_id()?;
+        self.work(deadline, async |client| {
+            let transaction = begin(client).await?;
+            let change = Change {
+                transaction,
+                workspace,
+            };
+            change.lock(name).await?;
+            let done = work(&change).await?;
+            change.transaction.commit().await?;
+            Ok(done)
         })
+    }
+}
+
+impl Change<'_> {
+    /// Takes a lock until the end of the transaction.
+    async fn lock(&self, name: &str) -> Result<(), Fault> {
+        let name = format!("docker-credential-beta9\0{}\0{name}", self.workspace);
+        let print = digest(&SHA256, name.as_bytes());
+        let key = print
+            .as_ref()
+            .iter()
+            .take(8)
+            .fold(0_i64, |key, byte| (key << 8) | i64::from(*byte));
+        let lock = "SELECT pg_advisory_xact_lock($1)::text";
+        self.transaction
+            .query_typed(lock, &[(&key, Type::INT8)])
+            .await?;
+        Ok(())
+    }
+
+    async fn secrets(&self, lookup: &Lookup<'_>) -> Result<Secrets, Fault> {
+        Secrets::named(&self.transaction, self.workspace, &lookup.names()).await
+    }
+
+    /// Inserts a secret; returns whether its name was free.
+    pub(super) async fn insert(&self, name: &str, sealed: &str) -> Result<bool, Fault> {
+        self.is_done(INSERT, &[self.workspace, name, sealed]).await
+    }
+
+    /// Replaces a secret; returns whether it was still unchanged.
+    pub(super) async fn update(&self, old: &Row, sealed: &str) -> Result<bool, Fault> {
+        let values = [self.workspace, &old.name, &old.sealed, sealed];
+        self.is_done(UPDATE, &values).await
+    }
+
+    /// Deletes a secret; returns whether it was still unchanged.
+    pub(super) async fn delete(&self, old: &Row) -> Result<bool, Fault> {
+        let values = [self.workspace, &old.name, &old.sealed];
+        self.is_done(DELETE, &values).await
+    }
+
+    async fn is_done(&self, sql: &str, values: &[&str]) -> Result<bool, Fault> {
+        let changed = self.transaction.execute_typed(sql, &texts(values)).await?;
+        Ok(changed == 1)
     }
 }
 
@@ -73,30 +143,6 @@ fn lock_name(lookup: &Lookup) -> String {
     lookup
         .secret
         .map_or_else(|| name::current(lookup.host), str::to_owned)
-}
-
-/// Takes a lock until the end of the transaction.
-pub(super) async fn lock(
-    transaction: &Transaction<'_>,
-    workspace: &str,
-    name: &str,
-) -> Result<(), Fault> {
-    let print = digest(
-        &SHA256,
-        format!("docker-credential-beta9\0{workspace}\0{name}").as_bytes(),
-    );
-    let key = print
-        .as_ref()
-        .iter()
-        .take(8)
-        .fold(0_i64, |key, byte| (key << 8) | i64::from(*byte));
-    transaction
-        .query_typed(
-            "SELECT pg_advisory_xact_lock($1)::text",
-            &[(&key, Type::INT8)],
-        )
-        .await?;
-    Ok(())
 }
 
 /// The name for a new secret. Unlike the API, the database accepts the current form; that may collide, the hash form
@@ -112,49 +158,6 @@ fn free_name(lookup: &Lookup, there: &Secrets) -> Result<String, PostgresError> 
         .find(|name| !taken(name))
         .cloned()
         .ok_or(PostgresError::Taken(names))
-}
-
-pub(super) async fn insert(
-    transaction: &Transaction<'_>,
-    workspace: &str,
-    name: &str,
-    sealed: &str,
-) -> Result<bool, Fault> {
-    let params = [
-        (&workspace as _, Type::TEXT),
-        (&name as _, Type::TEXT),
-        (&sealed as _, Type::TEXT),
-    ];
-    Ok(transaction.execute_typed(INSERT, &params).await? == 1)
-}
-
-pub(super) async fn update(
-    transaction: &Transaction<'_>,
-    workspace: &str,
-    old: &Row,
-    sealed: &str,
-) -> Result<bool, Fault> {
-    let params = [
-        (&workspace as _, Type::TEXT),
-        (&old.name as _, Type::TEXT),
-        (&old.sealed as _, Type::TEXT),
-        (&sealed as _, Type::TEXT),
-    ];
-    Ok(transaction.execute_typed(UPDATE, &params).await? == 1)
-}
-
-/// Deletes a secret; returns whether it was still unchanged.
-pub(super) async fn delete(
-    transaction: &Transaction<'_>,
-    workspace: &str,
-    old: &Row,
-) -> Result<bool, Fault> {
-    let params = [
-        (&workspace as _, Type::TEXT),
-        (&old.name as _, Type::TEXT),
-        (&old.sealed as _, Type::TEXT),
-    ];
-    Ok(transaction.execute_typed(DELETE, &params).await? == 1)
 }
 
 /// Each of Beta9's own writers can interfere once; this many are unlikely.

@@ -14,8 +14,9 @@ use tonic::{Code, ConnectError, Status};
 use zeroize::Zeroizing;
 
 use super::address::Address;
+use super::errors::Trouble;
 use super::http_status::{HttpStatus, Proxied};
-use super::message::{Reply, Request, Unreadable, Wire};
+use super::message::{Request, Wire};
 use crate::credential::Redacted;
 use crate::http::{HttpError, Kind};
 use crate::tls;
@@ -27,19 +28,6 @@ pub(super) struct Call<'a> {
     deadline: Instant,
     /// The open connection, if it has answered before.
     open: Cell<Option<Channel>>,
-}
-
-/// Why there is no answer.
-#[derive(Debug)]
-pub(super) enum Trouble {
-    /// The gateway was not reached, or the connection broke.
-    Connection(HttpError),
-    /// The gateway answered with this status. Its message is discarded, because it may contain anything.
-    Status(Code),
-    /// The answer isn't the expected message.
-    Unreadable,
-    /// The token is missing or can't be sent.
-    Token,
 }
 
 impl<'a> Call<'a> {
@@ -54,7 +42,7 @@ impl<'a> Call<'a> {
     }
 
     /// Sends a request. A temporary failure (a restart, a broken connection) is retried once.
-    pub(super) async fn make(&self, request: &Request) -> Result<Reply, Trouble> {
+    pub(super) async fn make(&self, request: &Request) -> Result<Redacted, Trouble> {
         let left = self.deadline.saturating_duration_since(Instant::now());
         let end = self
             .deadline
@@ -74,7 +62,7 @@ impl<'a> Call<'a> {
             .unwrap_or_else(|_| Err(self.fault(Kind::Timeout)))
     }
 
-    async fn once(&self, request: &Request) -> Result<Reply, Trouble> {
+    async fn once(&self, request: &Request) -> Result<Redacted, Trouble> {
         if self.token.is_empty() {
             return Err(Trouble::Token);
         }
@@ -92,14 +80,11 @@ impl<'a> Call<'a> {
         let answer = gateway
             .unary(request, PathAndQuery::from_static(METHOD), Wire)
             .await;
-        match answer.map(tonic::Response::into_inner) {
-            Ok(Ok(reply)) => {
-                self.open.set(Some(channel));
-                Ok(reply)
-            }
-            Ok(Err(Unreadable)) => Err(Trouble::Unreadable),
-            Err(status) => Err(self.status(&status)),
-        }
+        let vended = answer
+            .map_err(|status| self.status(&status))?
+            .into_inner()?;
+        self.open.set(Some(channel));
+        Ok(vended)
     }
 
     /// A channel that connects on first use. One that connects at once may reconnect before the request.
@@ -170,7 +155,7 @@ impl Trouble {
                 matches!(fault.kind(), Kind::Refused | Kind::Closed | Kind::Truncated)
             }
             Self::Status(code) => *code == Code::Unavailable,
-            Self::Unreadable | Self::Token => false,
+            Self::Unreadable | Self::Token | Self::Refused => false,
         }
     }
 }

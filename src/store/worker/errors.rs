@@ -1,16 +1,14 @@
 //! Failures of the worker API. Its own messages are never shown, because they may contain anything.
 
-use std::fmt;
-
 use thiserror::Error;
 use tonic::Code as Status;
 
 use super::PART;
 use super::address::{Address, NotAnAddress};
-use super::call::Trouble;
+use super::message::Request;
 use crate::error::{self, Code, Fault, Meaning};
 use crate::host::Host;
-use crate::http::{self, Kind};
+use crate::http::{HttpError, Kind};
 use crate::keys::KeysError;
 use crate::shown::shown;
 
@@ -49,36 +47,50 @@ pub(super) enum WorkerError {
     )]
     RequiredOfNothing,
     #[error("{0}")]
-    Unreached(http::HttpError),
-    #[error("the answer of {0} cannot be read")]
-    Unreadable(Address),
+    Unreached(HttpError),
+    #[error("the answer of {} cannot be read", .0.address)]
+    Unreadable(Asked),
     #[error("the worker token is empty or holds a character that no token has")]
-    BadToken { token: String },
+    BadToken(Asked),
     /// The token is wrong, revoked, disabled or of another kind.
-    #[error("{address} does not accept the worker token, for {asked}")]
-    Unauthorized {
-        address: Address,
-        token: String,
-        asked: String,
-    },
-    #[error("the worker token may not ask {address} for {asked}")]
-    Forbidden {
-        address: Address,
-        token: String,
-        asked: String,
-    },
-    #[error("the gateway refused to vend credentials for {asked}")]
-    Refused { asked: String, has_stub: bool },
-    #[error("{0} does not know GetCacheOriginCredentials")]
-    Unknown(Address),
-    #[error("{address} has failed (gRPC status {status:?})")]
-    Failed { address: Address, status: Status },
-    #[error("{address} refused the question about {asked} (gRPC status {status:?})")]
-    Rejected {
-        address: Address,
-        asked: String,
-        status: Status,
-    },
+    #[error("{} does not accept the worker token, for {}", .0.address, .0.subject)]
+    Unauthorized(Asked),
+    #[error("the worker token may not ask {} for {}", .0.address, .0.subject)]
+    Forbidden(Asked),
+    #[error("the gateway refused to vend credentials for {}", .0.subject)]
+    Refused(Asked),
+    #[error("{} does not know GetCacheOriginCredentials", .0.address)]
+    Unknown(Asked),
+    #[error("{} has failed (gRPC status {:?})", .0.address, .1)]
+    Failed(Asked, Status),
+    #[error("{} refused the question about {} (gRPC status {:?})", .0.address, .0.subject, .1)]
+    Rejected(Asked, Status),
+}
+
+/// A request in errors; never contains the token.
+#[derive(Debug)]
+pub(super) struct Asked {
+    address: Address,
+    /// The token's source.
+    token: String,
+    /// `workspace w, stub s, image i`.
+    subject: String,
+    has_stub: bool,
+}
+
+/// Why there is no answer.
+#[derive(Debug)]
+pub(super) enum Trouble {
+    /// The gateway was not reached, or the connection broke.
+    Connection(HttpError),
+    /// The gateway answered with this status. Its message is discarded, because it may contain anything.
+    Status(Status),
+    /// The answer isn't the expected message.
+    Unreadable,
+    /// The token is missing or can't be sent.
+    Token,
+    /// A refusal without a status, such as a private pool's for a stub that isn't its own.
+    Refused,
 }
 
 impl Fault for WorkerError {
@@ -119,47 +131,55 @@ impl Fault for WorkerError {
                 .unreachable(),
             Self::Unreadable(_) => of(Code::StoreUnexpected)
                 .fix("check whether the address is the gateway's, and whether a newer helper is needed"),
-            Self::BadToken { token } => {
+            Self::BadToken(Asked { token, .. }) => {
                 of(Code::ConfigInvalid).fix(format!("correct it ({token})"))
             }
-            Self::Unauthorized { token, .. } => of(Code::StoreRefused).fix(format!(
+            Self::Unauthorized(Asked { token, .. }) => of(Code::StoreRefused).fix(format!(
                 "check that it is a current worker token, and not a workspace's ({token})"
             )),
-            Self::Forbidden { token, .. } => of(Code::StoreRefused).fix(format!(
+            Self::Forbidden(Asked { token, .. }) => of(Code::StoreRefused).fix(format!(
                 "check whether the token ({token}) is for this workspace and its pool for this stub"
             )),
-            Self::Refused { has_stub: false, .. } => of(Code::StoreRefused).fix(
+            Self::Refused(Asked { has_stub: false, .. }) => of(Code::StoreRefused).fix(
                 "a worker of a private pool must name its stub: set BETA9_STUB_ID, and check whether the worker token is for this workspace; the gateway's log says more",
             ),
-            Self::Refused { .. } => of(Code::StoreRefused).fix(
+            Self::Refused(_) => of(Code::StoreRefused).fix(
                 "check whether the worker token, the stub and the image are of this workspace; the gateway's log says more",
             ),
             Self::Unknown(_) => of(Code::StoreUnexpected).fix(
                 "check whether it is the gateway's gRPC address, and recent enough to vend credentials to workers",
             ),
-            Self::Failed { .. } => of(Code::StoreUnreachable)
+            Self::Failed(..) => of(Code::StoreUnreachable)
                 .fix("try again; the gateway's log says more")
                 .unreachable(),
-            Self::Rejected { .. } => of(Code::StoreRefused).fix(
+            Self::Rejected(..) => of(Code::StoreRefused).fix(
                 "check whether the workspace, the stub and the image are right; the gateway's log says more",
             ),
         }
     }
 }
 
-/// The subject of a request for error messages; never contains the token.
-pub(super) struct Asked<'a> {
-    pub(super) address: &'a Address,
-    /// The token's source.
-    pub(super) token: String,
-    pub(super) workspace: &'a str,
-    pub(super) stub: Option<&'a str>,
-    pub(super) image: Option<&'a str>,
-}
+impl Asked {
+    pub(super) fn new(address: &Address, token: String, request: &Request) -> Self {
+        let part = |what, id: &str| match id {
+            "" => format!(", no {what}"),
+            id => format!(", {what} {}", shown(id)),
+        };
+        let workspace = shown(&request.workspace_id);
+        let (stub, image) = (
+            part("stub", &request.stub_id),
+            part("image", &request.image_id),
+        );
+        Self {
+            address: address.clone(),
+            token,
+            subject: format!("workspace {workspace}{stub}{image}"),
+            has_stub: !request.stub_id.is_empty(),
+        }
+    }
 
-impl Asked<'_> {
     /// The error for a request without an answer.
-    pub(super) fn error(&self, trouble: Trouble) -> error::Error {
+    pub(super) fn error(self, trouble: Trouble) -> error::Error {
         match trouble {
             Trouble::Connection(fault) => match fault.kind() {
                 Kind::Nobody | Kind::Refused | Kind::Closed | Kind::Truncated => {
@@ -168,41 +188,19 @@ impl Asked<'_> {
                 _ => fault.error(PART),
             },
             Trouble::Status(status) => self.status(status).into(),
-            Trouble::Unreadable => WorkerError::Unreadable(self.address.clone()).into(),
-            Trouble::Token => {
-                let token = self.token.clone();
-                WorkerError::BadToken { token }.into()
-            }
-        }
-    }
-
-    pub(super) fn unauthorized(&self) -> WorkerError {
-        WorkerError::Unauthorized {
-            address: self.address.clone(),
-            token: self.token.clone(),
-            asked: self.to_string(),
-        }
-    }
-
-    pub(super) fn refused(&self) -> WorkerError {
-        WorkerError::Refused {
-            asked: self.to_string(),
-            has_stub: self.stub.is_some(),
+            Trouble::Unreadable => WorkerError::Unreadable(self).into(),
+            Trouble::Token => WorkerError::BadToken(self).into(),
+            Trouble::Refused => WorkerError::Refused(self).into(),
         }
     }
 
     /// Classifies a status like an HTTP status: a fault on this side ends the request, a fault on the other side counts
     /// as an outage.
-    fn status(&self, status: Status) -> WorkerError {
-        let (address, asked) = (self.address.clone(), self.to_string());
+    fn status(self, status: Status) -> WorkerError {
         match status {
-            Status::Unauthenticated => self.unauthorized(),
-            Status::PermissionDenied => WorkerError::Forbidden {
-                address,
-                token: self.token.clone(),
-                asked,
-            },
-            Status::Unimplemented => WorkerError::Unknown(address),
+            Status::Unauthenticated => WorkerError::Unauthorized(self),
+            Status::PermissionDenied => WorkerError::Forbidden(self),
+            Status::Unimplemented => WorkerError::Unknown(self),
             Status::Unavailable
             | Status::DeadlineExceeded
             | Status::Cancelled
@@ -210,27 +208,9 @@ impl Asked<'_> {
             | Status::ResourceExhausted
             | Status::Internal
             | Status::Unknown
-            | Status::DataLoss => WorkerError::Failed { address, status },
-            _ => WorkerError::Rejected {
-                address,
-                asked,
-                status,
-            },
+            | Status::DataLoss => WorkerError::Failed(self, status),
+            _ => WorkerError::Rejected(self, status),
         }
-    }
-}
-
-/// Formats `workspace w, stub s, image i`, without unset parts.
-impl fmt::Display for Asked<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "workspace {}", shown(self.workspace))?;
-        for (what, id) in [("stub", self.stub), ("image", self.image)] {
-            match id {
-                Some(id) => write!(f, ", {what} {}", shown(id))?,
-                None => write!(f, ", no {what}")?,
-            }
-        }
-        Ok(())
     }
 }
 
@@ -241,14 +221,12 @@ mod tests {
 
     fn error(code: Status) -> Error {
         let address = Address::parse("gateway:1993").unwrap();
-        let asked = Asked {
-            address: &address,
-            token: "/run/token".into(),
-            workspace: "w",
-            stub: None,
-            image: Some("i"),
+        let request = Request {
+            workspace_id: "w".into(),
+            image_id: "i".into(),
+            ..Request::default()
         };
-        asked.error(Trouble::Status(code))
+        Asked::new(&address, "/run/token".into(), &request).error(Trouble::Status(code))
     }
 
     #[test]

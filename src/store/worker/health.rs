@@ -15,11 +15,8 @@ impl WorkerStore {
         let (address, token) = self.settings()?;
         let token = token.read(PART)?;
         let call = Call::new(&address, &token, deadline);
-        runtime::block_on(
-            PART,
-            deadline,
-            self.ask(&call, EXAMPLE, self.config.image_id.as_deref()),
-        )?;
+        let image = self.config.image_id.as_deref();
+        runtime::block_on(PART, deadline, self.ask(&call, EXAMPLE, image))?;
         let (source, workspace) = (self.token_source(), &self.workspace);
         let well = vec![format!(
             "{address} takes the token from {source} for workspace {workspace}"

@@ -5,9 +5,10 @@ use std::fmt;
 
 use prost::Message;
 use prost::bytes::Buf;
-use tonic::Status;
 use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
+use tonic::{Code, Status};
 
+use super::errors::Trouble;
 use crate::credential::Redacted;
 
 /// The requested credentials.
@@ -35,46 +36,29 @@ struct Answer {
     registry_credentials: String,
 }
 
-/// The meaning of an answer.
-#[derive(Debug)]
-pub(super) enum Reply {
-    /// A blob, or nothing.
-    Vended(Redacted),
-    /// The token isn't a valid worker token. The method itself needs no login, so no status reports this.
-    Unauthorized,
-    /// Another refusal, such as a private pool's for a stub that isn't its own.
-    Refused,
-}
-
-impl From<Answer> for Reply {
-    fn from(answer: Answer) -> Self {
-        if answer.ok {
-            return Self::Vended(answer.registry_credentials.into());
-        }
-        let is_known = answer
-            .error_msg
-            .windows(UNAUTHORIZED.len())
-            .any(|words| words == UNAUTHORIZED);
-        if is_known {
-            Self::Unauthorized
+impl Answer {
+    /// The vended blob, which may be empty.
+    fn vended(self) -> Result<Redacted, Trouble> {
+        let mut words = self.error_msg.windows(UNAUTHORIZED.len());
+        if self.ok {
+            Ok(self.registry_credentials.into())
+        } else if words.any(|words| words == UNAUTHORIZED) {
+            // The method itself needs no login, so no status reports this.
+            Err(Trouble::Status(Code::Unauthenticated))
         } else {
-            Self::Refused
+            Err(Trouble::Refused)
         }
     }
 }
 
-/// The answer isn't the expected message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Unreadable;
-
-/// The codec for [`Request`] and [`Reply`].
+/// The codec for a [`Request`] and what is vended.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Wire;
 
 impl Codec for Wire {
     type Encode = Request;
-    /// A decoding error, as opposed to a status from the gateway.
-    type Decode = Result<Reply, Unreadable>;
+    /// Without a status from the gateway.
+    type Decode = Result<Redacted, Trouble>;
     type Encoder = Self;
     type Decoder = Self;
 
@@ -99,14 +83,17 @@ impl Encoder for Wire {
 }
 
 impl Decoder for Wire {
-    type Item = Result<Reply, Unreadable>;
+    type Item = Result<Redacted, Trouble>;
     type Error = Status;
 
     fn decode(&mut self, message: &mut DecodeBuf<'_>) -> Result<Option<Self::Item>, Status> {
         let answer = Answer::decode(&mut *message);
         // Discard the rest after a decoding error, so that the stream's end is found.
         message.advance(message.remaining());
-        Ok(Some(answer.map(Reply::from).map_err(|_| Unreadable)))
+        Ok(Some(match answer {
+            Ok(answer) => answer.vended(),
+            Err(_) => Err(Trouble::Unreadable),
+        }))
     }
 }
 
@@ -148,27 +135,34 @@ mod tests {
 
     #[test]
     fn a_refused_token_is_reported_from_every_other_refusal() {
-        let reply = |ok, text: &str| {
-            Reply::from(Answer {
+        let vended = |ok, text: &str| {
+            let error_msg = text.into();
+            let answer = Answer {
                 ok,
-                error_msg: text.into(),
+                error_msg,
                 ..Answer::default()
-            })
+            };
+            answer.vended()
         };
         let words = "unauthorized cache coordinator request";
-        assert!(matches!(reply(false, words), Reply::Unauthorized));
-        assert!(matches!(
-            reply(false, &format!("gateway: {words}\n")),
-            Reply::Unauthorized
-        ));
+        for text in [words, &format!("gateway: {words}\n")] {
+            let refused = vended(false, text);
+            assert!(matches!(
+                refused,
+                Err(Trouble::Status(Code::Unauthenticated))
+            ));
+        }
         for other in [
             "",
             "unauthorized",
             "worker token credential request requires a stub",
         ] {
-            assert!(matches!(reply(false, other), Reply::Refused), "{other}");
+            assert!(
+                matches!(vended(false, other), Err(Trouble::Refused)),
+                "{other}"
+            );
         }
-        assert!(matches!(reply(true, words), Reply::Vended(_)));
+        assert!(vended(true, words).is_ok());
     }
 
     #[test]
@@ -179,6 +173,6 @@ mod tests {
             registry_credentials: "hunter2".to_owned(),
         };
         assert_eq!(format!("{answer:?}"), "Answer { ok: true, .. }");
-        assert_eq!(format!("{:?}", Reply::from(answer)), "Vended(****)");
+        assert_eq!(format!("{:?}", answer.vended()), "Ok(****)");
     }
 }
