@@ -75,12 +75,16 @@ fn in_file(file: &Path, read: Reader) -> Result<Vec<CertificateDer<'static>>, Fi
         .collect())
 }
 
-/// The files of a directory; none if it cannot be read.
+/// The files of a directory; none if it cannot be read. Links to other files of the directory are left out, as in Go: by
+/// them `openssl rehash` names each file a second time.
 fn files(dir: &Path) -> impl Iterator<Item = PathBuf> + use<> {
     let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
+    let is_second_name = |path: &Path| {
+        std::fs::read_link(path).is_ok_and(|target| target.parent() == Some(Path::new("")))
+    };
     entries
         .map(|entry| entry.path())
-        .filter(|path| !path.is_dir())
+        .filter(move |path| !is_second_name(path) && !path.is_dir())
 }
 
 /// The content of a file of certificates; `None` if it does not exist.
@@ -167,3 +171,27 @@ pub fn provider() -> Arc<CryptoProvider> {
 
 /// In bytes. A system's whole list is about a fifth of a megabyte.
 const MAX_BUNDLE: u64 = 16 << 20;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::symlink;
+
+    #[test]
+    fn a_second_name_within_the_directory_is_left_out_and_a_link_out_of_it_is_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let (certs, elsewhere) = (dir.path().join("certs"), dir.path().join("other.pem"));
+        std::fs::create_dir(&certs).unwrap();
+        std::fs::create_dir(certs.join("below")).unwrap();
+        std::fs::write(certs.join("one.pem"), "").unwrap();
+        std::fs::write(&elsewhere, "").unwrap();
+        symlink("one.pem", certs.join("5ed36f99.0")).unwrap();
+        symlink(&elsewhere, certs.join("two.pem")).unwrap();
+        symlink("../other.pem", certs.join("three.pem")).unwrap();
+        symlink("nowhere.pem", certs.join("four.pem")).unwrap();
+        let mut found: Vec<_> = files(&certs).collect();
+        found.sort();
+        let expected = ["one.pem", "three.pem", "two.pem"].map(|name| certs.join(name));
+        assert_eq!(found, expected);
+    }
+}

@@ -39,7 +39,10 @@ class World:
         self.ecr, self.ecr_plain = (providers.Server(providers.ecr, context) for context in (tls, None))
         secret = providers.gateway(BLOB, "oci-registry-ghcr-io")
         self.gateway, self.gateway_plain = (providers.Server(secret, context) for context in (tls, None))
-        self.trust: Dict[str, Dict[str, object]] = {"one authority": {"env": {"SSL_CERT_FILE": str(self.authority.ca)}}}
+        nobody = scratch / "no-authorities"
+        nobody.mkdir()
+        one = {"SSL_CERT_FILE": str(self.authority.ca), "SSL_CERT_DIR": str(nobody)}
+        self.trust: Dict[str, Dict[str, object]] = {"one authority": {"env": one}}
         if os.geteuid() == 0:
             self.trust["the system's"] = {"within": self.authority.with_the_systems(scratch)}
         binaries = database.binaries()
