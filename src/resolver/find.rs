@@ -226,9 +226,12 @@ impl Resolver {
 
 /// The names of keys; names are not secret.
 fn names(keys: &Keys) -> impl fmt::Display {
-    fmt::from_fn(|f| match keys.is_empty() {
-        true => f.write_str("no keys"),
-        false => f.write_str(&shown_list(keys.names())),
+    fmt::from_fn(|f| {
+        if keys.is_empty() {
+            f.write_str("no keys")
+        } else {
+            f.write_str(&shown_list(keys.names()))
+        }
     })
 }
 
