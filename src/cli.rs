@@ -32,7 +32,7 @@ use std::fmt::Display;
 use clap::{ArgMatches, Command};
 use zeroize::Zeroizing;
 
-use crate::config::{Config, Env};
+use crate::config::Env;
 use crate::error::Error;
 use crate::protocol::kubelet;
 use crate::resolver::Resolver;
@@ -112,14 +112,7 @@ fn fail(error: &Error, json: bool, io: &mut Io) -> u8 {
 
 /// Prints the resolver's warnings, even before a failure.
 fn warn(io: &mut Io, resolver: &Resolver) {
-    for warning in resolver.warnings() {
-        crate::warn(io.err, &warning);
-    }
-}
-
-/// A resolver with the configuration of files and environment.
-fn resolver(env: &Env) -> Result<Resolver, Error> {
-    Config::load(env).and_then(Resolver::new)
+    crate::warn_all(io.err, resolver.warnings());
 }
 
 /// Prints a report for programs with `--json`, otherwise for people.

@@ -45,6 +45,13 @@ pub(crate) fn warn(err: &mut dyn Write, warning: &dyn std::fmt::Display) {
     _ = writeln!(err, "docker-credential-beta9: {}", one_line(warning));
 }
 
+/// Writes each of these to standard error.
+pub(crate) fn warn_all(err: &mut dyn Write, warnings: impl IntoIterator<Item = String>) {
+    for warning in warnings {
+        warn(err, &warning);
+    }
+}
+
 /// Writes an answer to standard output; returns the exit status. If the reader closed the pipe, the command did not
 /// succeed.
 pub(crate) fn succeed(answer: &str, io: &mut Io) -> u8 {

@@ -80,7 +80,7 @@ use std::ffi::OsString;
 use config::Env;
 use error::Error;
 pub use io::{Io, Output};
-pub(crate) use io::{fail, succeed, warn};
+pub(crate) use io::{fail, succeed, warn, warn_all};
 use protocol::docker::{self, Verb};
 use protocol::kubelet;
 pub(crate) use shown::one_line;

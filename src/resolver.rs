@@ -35,7 +35,7 @@ pub use self::refresh::Refreshed;
 pub use self::route::Route;
 use self::route::{check_rule, plain_host};
 use crate::cache::Cache;
-use crate::config::{Config, Pulled, StoreKind};
+use crate::config::{Config, Env, Pulled, StoreKind};
 use crate::credential::{Credential, SECRET_FOR_USERNAME};
 use crate::error::{Error, Warnings};
 use crate::host::{Host, Scheme, ServerUrl};
@@ -79,6 +79,11 @@ impl Source {
 }
 
 impl Resolver {
+    /// The resolver of this environment's configuration.
+    pub fn of(env: &Env) -> Result<Self, Error> {
+        Config::load(env).and_then(Self::new)
+    }
+
     /// Makes a resolver, without opening anything yet. Fails if a rule is invalid.
     pub fn new(mut config: Config) -> Result<Self, Error> {
         for rule in config.rules() {

@@ -950,7 +950,7 @@ fn a_single_secret_is_written_only_where_it_is_what_it_was() {
         let deadline = Instant::now() + Duration::from_mins(1);
         let old = old.map(Into::into);
         store
-            .put_single(name, &value.into(), old.as_ref(), deadline)
+            .change_single(name, old.as_ref(), Some(&value.into()), deadline)
             .map_err(|error| match error {
                 Error::Failed(problem) => problem.to_string(),
                 other => panic!("{other:?}"),

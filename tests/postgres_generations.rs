@@ -738,7 +738,7 @@ fn a_single_secret_is_written_only_over_the_very_value_that_was_read() {
     let ours = store(&database);
     let put = |name: &str, value: &str, old: Option<&str>| {
         let old = old.map(Into::into);
-        ours.put_single(name, &value.into(), old.as_ref(), deadline())
+        ours.change_single(name, old.as_ref(), Some(&value.into()), deadline())
             .map_err(|error| error.to_string())
     };
     assert!(
@@ -799,7 +799,7 @@ fn a_single_secret_is_written_only_over_the_very_value_that_was_read() {
                 let ours = store(&database);
                 scope.spawn(move || {
                     let value = number.to_string().as_str().into();
-                    ours.put_single("GITHUB_TOKEN", &value, Some(&"t".into()), deadline())
+                    ours.change_single("GITHUB_TOKEN", Some(&"t".into()), Some(&value), deadline())
                         .is_ok()
                 })
             })

@@ -13,12 +13,13 @@ use clap::{Arg, ArgMatches, Command};
 use self::answer::Answer;
 
 use super::clients::ClientLines;
-use super::{flag, outcome, resolver, show, warn};
+use super::{flag, outcome, show, warn};
 use crate::Io;
 use crate::client::spelling::as_typed;
 use crate::config::Env;
 use crate::error::Error;
 use crate::host::{Host, HostError, Reference, Scheme, ServerUrl, strip_line_end};
+use crate::resolver::Resolver;
 
 pub(super) fn command() -> Command {
     let input = Arg::new("input")
@@ -35,7 +36,7 @@ pub(super) fn command() -> Command {
 pub(super) fn run(matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<(), Error> {
     let input = matches.get_one::<OsString>("input");
     let input = input.cloned().unwrap_or_default();
-    let resolver = resolver(env)?;
+    let resolver = Resolver::of(env)?;
     let target = parse(input.as_bytes());
     let answer = match &target {
         Ok(target) => match resolver.route(&target.host, target.scheme, &target.path) {

@@ -12,12 +12,13 @@ use serde::Serialize;
 use super::question::yes;
 use super::rows::{Rows, fold};
 use super::style::Style;
-use super::{flag, outcome, print, resolver};
+use super::{flag, outcome, print};
 use crate::Io;
 use crate::client::plain_login::takeable;
 use crate::client::{AuthEntry, Clients, Held};
 use crate::config::Env;
 use crate::error::Error;
+use crate::resolver::Resolver;
 use crate::shown::shown;
 use plain::{PlainFile, plain_files};
 pub(super) use take::{Import, without_name};
@@ -56,7 +57,7 @@ pub(super) fn run(matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<(), Er
         dry_run,
     };
     // Opened once in advance, so that a wrong configuration is not reported for each entry.
-    resolver(env)?;
+    Resolver::of(env)?;
     let clients = Clients::read(env).without_logins();
     let all: Vec<&AuthEntry> = files.iter().flat_map(|file| &file.auths).collect();
     let mut report = Report {

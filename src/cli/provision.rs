@@ -55,7 +55,7 @@ pub(super) fn run(matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<(), Er
         report.note("nothing was stored: without keys the image is public");
         return report.finish(&Ok(()), io);
     }
-    let resolver = super::resolver(env)?;
+    let resolver = Resolver::of(env)?;
     let provision = Provision {
         resolver,
         matches,

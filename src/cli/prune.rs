@@ -2,7 +2,7 @@
 
 use clap::{ArgMatches, Command};
 
-use super::{print, resolver, warn};
+use super::{print, warn};
 use crate::Io;
 use crate::config::Env;
 use crate::error::Error;
@@ -15,7 +15,7 @@ pub(super) fn command() -> Command {
 }
 
 pub(super) fn run(_matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<(), Error> {
-    let resolver = resolver(env)?;
+    let resolver = Resolver::of(env)?;
     let pruned = resolver.audited("prune", None, Resolver::prune);
     warn(io, &resolver);
     let pruned = pruned?;

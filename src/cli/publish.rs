@@ -67,9 +67,7 @@ pub(super) fn run(matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<(), Er
         };
         let target = publisher.target();
         target.audit("publish", Some(host.as_str()), word(&done));
-        for warning in publisher.warnings() {
-            crate::warn(io.err, &warning);
-        }
+        crate::warn_all(io.err, publisher.warnings());
         report.add(host, &done, target.workspace_store(), io)?;
     }
     if report.json {

@@ -26,7 +26,7 @@ pub(super) fn command() -> Command {
 
 pub(super) fn run(matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<(), Error> {
     let (all, json) = (matches.get_flag("all"), matches.get_flag("json"));
-    let resolver = super::resolver(env)?;
+    let resolver = Resolver::of(env)?;
     let caches = caches(resolver.config()).map_err(|fault| fault.problem("token cache"))?;
     let entries = caches
         .iter()

@@ -69,7 +69,7 @@ fn anonymous(error: Error, id: &str) -> Error {
 }
 
 fn resolver(matches: &ArgMatches, env: &Env) -> Result<Resolver, Error> {
-    let resolver = super::resolver(env)?;
+    let resolver = Resolver::of(env)?;
     let min_life = matches.get_one("min-life").copied();
     Ok(if matches.get_flag("mint") {
         resolver.with_min_life(min_life.unwrap_or(MIN_LIFE))

@@ -17,12 +17,13 @@ use rustix::process::{Signal, getpid, getppid, set_parent_process_death_signal};
 use self::arguments::{Pull, read};
 use self::errors::{Untypable, WithError};
 use self::tool::{CTR, Tool};
-use super::{image, resolver, warn};
+use super::{image, warn};
 use crate::Io;
 use crate::config::Env;
 use crate::credential::Credential;
 use crate::error::Error;
 use crate::host::{ImageRef, ServerUrl};
+use crate::resolver::Resolver;
 use crate::shown::shown;
 
 pub(super) fn command() -> Command {
@@ -124,7 +125,7 @@ fn find(
     env: &Env,
     io: &mut Io,
 ) -> Result<Option<Credential>, Error> {
-    let resolver = resolver(env)?;
+    let resolver = Resolver::of(env)?;
     let url = ServerUrl::Registry {
         host: image.host.clone(),
         scheme: pull.scheme,

@@ -16,7 +16,6 @@ use super::Mirror;
 use super::errors::Refusal;
 use super::logins::{Login, Outcome};
 use super::path::{Kind, Part};
-use crate::config::Config;
 use crate::credential::Credential;
 use crate::error::Error;
 use crate::host::{Host, ImageRef, Scheme, ServerUrl};
@@ -142,7 +141,7 @@ impl<'a> Pull<'a> {
         };
         // The resolver blocks on its stores, with a runtime of its own.
         let looked_up = tokio::task::spawn_blocking(move || {
-            let resolver = Resolver::new(Config::load(&env)?)?;
+            let resolver = Resolver::of(&env)?;
             let name = Some(host.as_reference());
             let found = resolver.audited("mirror", name, |resolver| resolver.get(&url));
             Ok::<_, Error>((found, resolver.warnings()))

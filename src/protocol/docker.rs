@@ -9,13 +9,13 @@ use zeroize::Zeroizing;
 
 use super::errors::DockerError;
 use super::{Input, kubelet, read_all};
-use crate::config::{Config, Env};
+use crate::config::Env;
 use crate::credential::{Credential, CredentialError, Redacted};
 use crate::error::{Error, NO_SERVER_URL, NO_USERNAME};
 use crate::host::{ServerUrl, strip_line_end};
 use crate::json::{self, Loose};
 use crate::resolver::Resolver;
-use crate::warn;
+use crate::{warn, warn_all};
 
 /// A verb of the protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,7 +80,7 @@ fn work<T>(
 ) -> Result<T, Error> {
     let resolver = resolver(env)?;
     let done = resolver.audited(verb, host, work);
-    warn_of(&resolver, err);
+    warn_all(err, resolver.warnings());
     done
 }
 
@@ -88,14 +88,7 @@ fn work<T>(
 /// store is asked.
 #[inline(never)]
 fn resolver(env: &Env) -> Result<Box<Resolver>, Error> {
-    Config::load(env).and_then(Resolver::new).map(Box::new)
-}
-
-/// Prints the resolver's warnings.
-pub(super) fn warn_of(resolver: &Resolver, err: &mut dyn Write) {
-    for warning in resolver.warnings() {
-        warn(err, &warning);
-    }
+    Resolver::of(env).map(Box::new)
 }
 
 /// The input of `get` and `erase`, without the line end that a person's `echo` adds.

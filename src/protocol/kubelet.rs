@@ -13,18 +13,17 @@ use std::time::{Duration, SystemTime};
 use serde::Serialize;
 use zeroize::Zeroizing;
 
-use super::docker::warn_of;
 use super::errors::KubeletError;
 use super::read_all;
 use crate::Io;
-use crate::config::{Config, Env, StoreKind};
+use crate::config::{Env, StoreKind};
 use crate::credential::Credential;
 use crate::error::Error;
 use crate::host::Scheme;
 use crate::json;
 use crate::resolver::{Answered, Resolver, Route};
 use crate::service_account::ServiceAccount;
-use crate::{succeed, warn};
+use crate::{succeed, warn, warn_all};
 use image::Image;
 use request::Request;
 
@@ -72,9 +71,9 @@ fn answer(env: &Env, io: &mut Io) -> Result<Zeroizing<String>, Error> {
     let Ok(image) = Image::parse(&request.image) else {
         return Ok(nothing());
     };
-    let resolver = Config::load(env).and_then(Resolver::new)?;
+    let resolver = Resolver::of(env)?;
     let answer = answer_for(&image, request, &resolver);
-    warn_of(&resolver, io.err);
+    warn_all(io.err, resolver.warnings());
     answer
 }
 

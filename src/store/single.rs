@@ -32,18 +32,8 @@ impl Store {
         }
     }
 
-    /// Writes a single secret: a new one, or a replacement if its current value is exactly the given old one.
-    pub fn put_single(
-        &self,
-        name: &str,
-        value: &Redacted,
-        old: Option<&Redacted>,
-        deadline: Instant,
-    ) -> Result<(), Error> {
-        self.change_single(name, old, Some(value), deadline)
-    }
-
-    /// The same; without a new value it removes the secret, and a missing one is not an error.
+    /// Writes a single secret: a new one, or a replacement if its current value is exactly the given old one. Without a
+    /// new value it removes the secret, and a missing one is not an error.
     pub fn change_single(
         &self,
         name: &str,

@@ -7,7 +7,6 @@ use indexmap::IndexSet;
 
 use super::Plan;
 use super::request::{Listed, Request, Wanted, names};
-use crate::cli::resolver;
 use crate::client::edit::provider_names;
 use crate::client::file::{Text, files_in};
 use crate::client::refusal::unchanged;
@@ -152,7 +151,7 @@ fn all_known(env: &Env) -> (Vec<String>, Vec<String>) {
             "note: registries of the store may be left out: {why}"
         ));
     };
-    match resolver(env) {
+    match Resolver::of(env) {
         Ok(resolver) => {
             match Listed::of(&resolver) {
                 Ok(listed) => {

@@ -6,7 +6,6 @@ use clap::ArgMatches;
 use indexmap::IndexSet;
 
 use super::errors::{ConfigureError, NOT_FOR, NotFor};
-use crate::cli::resolver;
 use crate::client::Scope;
 use crate::client::plain_login::offer;
 use crate::client::spelling::wiring_keys;
@@ -108,7 +107,7 @@ fn wanted(text: &str) -> Result<Wanted, ConfigureError> {
 }
 
 fn stored(env: &Env, client: &str, scope: Scope) -> Result<Vec<Wanted>, Error> {
-    let listed = Listed::of(&resolver(env)?)?;
+    let listed = Listed::of(&Resolver::of(env)?)?;
     if !listed.hosts.is_empty() {
         let hosts = listed.hosts.into_iter();
         return Ok(hosts.map(|host| Wanted::new(host, "")).collect());
@@ -139,7 +138,9 @@ impl Listed {
 
     /// Those of `hosts` without a credential in the store; empty if the store can't be asked.
     pub(super) fn lacking(hosts: &[Host], env: &Env) -> Vec<Host> {
-        let listed = resolver(env).and_then(|resolver| Self::of(&resolver)).ok();
+        let listed = Resolver::of(env)
+            .and_then(|resolver| Self::of(&resolver))
+            .ok();
         let Some(listed) = listed.filter(|listed| listed.skipped.is_empty()) else {
             return Vec::new();
         };

@@ -3,7 +3,7 @@
 use crate::Io;
 use crate::backend::Backend;
 use crate::cli::errors::ImportError;
-use crate::cli::{resolver, warn};
+use crate::cli::warn;
 use crate::config::Env;
 use crate::credential::Credential;
 use crate::error::Error;
@@ -37,7 +37,7 @@ impl<'a> Import<'a> {
         url: &ServerUrl,
         credential: &Credential,
     ) -> Option<Error> {
-        let fate = resolver(self.env);
+        let fate = Resolver::of(self.env);
         let fate = fate.and_then(|resolver| self.store(&resolver, url, credential));
         fate.err()
             .filter(|error| !matches!(error, Error::Unreachable(_)))
@@ -51,7 +51,7 @@ impl<'a> Import<'a> {
         credential: &Credential,
     ) -> Result<bool, String> {
         // A resolver for one entry, because its timeout is that of one `get`.
-        let taken = resolver(self.env).and_then(|resolver| {
+        let taken = Resolver::of(self.env).and_then(|resolver| {
             let taken = self.store(&resolver, url, credential);
             warn(io, &resolver);
             taken
