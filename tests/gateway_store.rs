@@ -898,6 +898,11 @@ fn single_secrets_that_are_named_are_read_beside_the_list_and_none_may_be_missin
         .with("BETA9_IMAGE_SECRETS", "H_USERNAME,H_PASSWORD");
     assert_eq!(node.pair("quay.io"), ("robot".into(), "1".into()));
     assert_eq!(secret(&node, "harbor.example"), "derived");
+    let names_none = node.with("BETA9_IMAGE_SECRETS", " , ");
+    assert_eq!(
+        names_none.get("quay.io").failure(),
+        "BETA9_IMAGE_SECRETS: it is not a list of secrets such as USER,PASSWORD; correct it, or unset it"
+    );
 }
 
 #[test]

@@ -272,7 +272,6 @@ fn a_directory_that_both_caches_share_is_damaged_for_neither() {
     let request = ecr
         .node()
         .with("XDG_RUNTIME_DIR", memory.scratch.path().to_str().unwrap())
-        .without("HOME")
         .with("BETA9_IMAGE_CREDENTIALS", ecr::blob(HOST));
     let in_memory = memory.on(request.clone_with("A", "b"));
     let both = |node: &Node| {

@@ -12,6 +12,7 @@ use std::fs;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver};
@@ -362,6 +363,20 @@ fn a_store_that_fails_is_reported_and_no_registry_is_asked() {
     let reply = mirror.get(&registry, MANIFEST);
     assert!(denied(&reply).contains("gateway"), "{reply:?}");
     assert_eq!(registry.heads(), [""; 0]);
+}
+
+#[test]
+fn a_store_below_a_directory_that_is_open_to_others_since_the_last_pull_is_not_read() {
+    let registry = bearer(3600);
+    let node = node(&[&registry]);
+    let mirror = Mirror::start(&node, &[registry.host()], &[]);
+    assert_eq!(mirror.get(&registry, MANIFEST).status, 200);
+    let data = node.home().join(".local/share");
+    fs::set_permissions(&data, fs::Permissions::from_mode(0o777)).unwrap();
+    let reply = mirror.get(&registry, "/v2/team/other/manifests/1");
+    let said = format!("{}, which can be written by others", data.display());
+    assert!(denied(&reply).contains(&said), "{reply:?}");
+    assert_eq!(registry.count("GET /v2/team/other/"), 0);
 }
 
 #[test]

@@ -68,8 +68,7 @@ impl ProxyVariables {
     }
 }
 
-/// The program's environment. A clone is for another thread.
-#[derive(Clone)]
+/// The program's environment.
 pub struct Env {
     /// Read once, because about sixty names are looked up.
     variables: Arc<LazyLock<Variables, Box<dyn FnOnce() -> Variables + Send>>>,
@@ -88,6 +87,18 @@ pub struct ForeignHome {
     pub path: PathBuf,
     /// Its owner.
     pub owner: u32,
+}
+
+/// A clone is for another thread, where the home directory's owner is checked again.
+impl Clone for Env {
+    fn clone(&self) -> Self {
+        Self {
+            variables: Arc::clone(&self.variables),
+            account_home: self.account_home,
+            home: OnceCell::new(),
+            log: self.log.clone(),
+        }
+    }
 }
 
 impl Env {

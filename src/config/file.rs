@@ -27,6 +27,8 @@ impl Options {
         Self::parse(path, &text).map(Some)
     }
 
+    /// Not inlined: it is fifty kilobytes of code, and mostly there is no file.
+    #[inline(never)]
     pub(super) fn parse(path: &Path, text: &str) -> Result<Self, Error> {
         let table = DeTable::parse(text).map_err(|error| {
             let before = error.span().map_or("", |span| &text[..span.start]);

@@ -30,18 +30,24 @@ pub struct Pulled {
 
 impl Request {
     pub(super) fn from_env(env: &Env) -> Result<Self, Error> {
-        let secrets = env.text(Pulled::SECRETS)?.unwrap_or_default();
-        let secrets = secrets.split(',').map(str::trim);
+        let names = |text: String| {
+            let names = text.split(',').map(str::trim);
+            let names: Vec<_> = names
+                .filter(|name| !name.is_empty())
+                .map(str::to_owned)
+                .collect();
+            (!names.is_empty()).then_some(names)
+        };
+        let what = "a list of secrets such as USER,PASSWORD";
         Ok(Self {
             credentials: env.secret("BETA9_IMAGE_CREDENTIALS")?,
             file: env.path("BETA9_IMAGE_CREDENTIALS_FILE")?,
             pulled: Pulled {
                 registry: env.text("BETA9_REGISTRY")?,
                 image: env.text("BETA9_IMAGE")?,
-                secrets: secrets
-                    .filter(|name| !name.is_empty())
-                    .map(str::to_owned)
-                    .collect(),
+                secrets: env
+                    .parsed(Pulled::SECRETS, what, names)?
+                    .unwrap_or_default(),
             },
         })
     }

@@ -4,6 +4,7 @@ use std::io::{self, IsTerminal, Read};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::stdio::stdin;
 use zeroize::Zeroizing;
 
 use crate::error::{Code, Error, Fault, Meaning};
@@ -17,24 +18,26 @@ pub trait Input {
     fn is_terminal(&self) -> bool;
 }
 
-/// The real standard input.
+/// The real standard input, without std's buffer of 8 KiB, which would keep a copy of a secret and hide bytes from the
+/// next poll.
 pub struct StdinInput;
 
 impl Input for StdinInput {
     fn read_until(&mut self, buffer: &mut [u8], deadline: Instant) -> io::Result<usize> {
-        let stdin = io::stdin();
         let left = deadline.saturating_duration_since(Instant::now());
         let timeout = Timespec::try_from(left).map_err(|_| io::ErrorKind::InvalidInput)?;
-        let ready = poll(&mut [PollFd::new(&stdin, PollFlags::IN)], Some(&timeout))?;
+        let ready = poll(
+            &mut [PollFd::from_borrowed_fd(stdin(), PollFlags::IN)],
+            Some(&timeout),
+        )?;
         if ready == 0 {
             return Err(io::ErrorKind::TimedOut.into());
         }
-        // Bypasses std's buffer, which would keep a copy of a secret and hide bytes from the next poll.
-        Ok(rustix::io::read(&stdin, buffer)?)
+        Ok(rustix::io::read(stdin(), buffer)?)
     }
 
     fn is_terminal(&self) -> bool {
-        io::stdin().is_terminal()
+        stdin().is_terminal()
     }
 }
 
@@ -124,9 +127,9 @@ fn grow(bytes: &mut Zeroizing<Vec<u8>>, more: &[u8]) {
     bytes.extend_from_slice(more);
 }
 
-/// In bytes. A `get` sends a host, and a `store` rarely more than this. Every byte is zeroed in the end, so less is
+/// In bytes. A `get` sends a host of at most 255 bytes, and a `store` grows it. Every byte is zeroed in the end, so less is
 /// faster.
-const FIRST_CAPACITY: usize = 2 * 1024;
+const FIRST_CAPACITY: usize = 512;
 
 #[cfg(test)]
 mod tests {

@@ -1,6 +1,7 @@
 //! This thread's results so far: checked directories, and warnings.
 
 use std::cell::RefCell;
+use std::mem::ManuallyDrop;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
@@ -8,12 +9,9 @@ use super::error::FileError;
 use super::judge::Way;
 
 thread_local! {
-    static SESSION: RefCell<Session> = const {
-        RefCell::new(Session {
-            home: None,
-            known: Vec::new(),
-            warnings: Vec::new(),
-        })
+    /// Emptied by [`forget`], and not dropped: for a destructor, musl would set up its allocator and its table of keys.
+    static SESSION: RefCell<ManuallyDrop<Session>> = const {
+        RefCell::new(ManuallyDrop::new(Session::NEW))
     };
 }
 
@@ -23,6 +21,14 @@ struct Session {
     /// Checked directories by their real paths.
     known: Vec<(PathBuf, Way)>,
     warnings: Vec<FileError>,
+}
+
+impl Session {
+    const NEW: Self = Self {
+        home: None,
+        known: Vec::new(),
+        warnings: Vec::new(),
+    };
 }
 
 /// Sets the home directory of this program's default paths.
@@ -74,8 +80,8 @@ pub fn take_warnings() -> Vec<FileError> {
     SESSION.with_borrow_mut(|session| std::mem::take(&mut session.warnings))
 }
 
-/// Clears the results, as in a new process.
-#[cfg(test)]
-pub(super) fn forget() {
-    SESSION.with_borrow_mut(|session| session.known.clear());
+/// Clears everything, as in a new process. A thread of a long-lived process calls it after each piece of work.
+pub fn forget() {
+    let session = SESSION.replace(ManuallyDrop::new(Session::NEW));
+    drop(ManuallyDrop::into_inner(session));
 }

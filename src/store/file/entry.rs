@@ -130,7 +130,7 @@ impl<'a> Entry<'a> {
         workspace: &str,
     ) -> Result<Zeroizing<String>, Unopened> {
         let associated = match &self.format {
-            Format::First { server } => first::associated(SECRET, workspace, server),
+            Format::First { server } => first::associated(first::SECRET, workspace, server),
             Format::Second { name, header, .. } => {
                 bound(header, SECRET, name, self.about, workspace)
             }
@@ -216,19 +216,11 @@ pub(super) fn seal(
 
 /// The associated data of a part: the header, the names, and for the second part also the first one.
 fn bound(header: &[u8], part: &str, name: &str, before: &[u8], workspace: &str) -> Vec<u8> {
-    let length = (before.len() as u64).to_be_bytes();
-    [
-        header,
-        b"\0",
-        part.as_bytes(),
-        b"\0",
-        name.as_bytes(),
-        b"\0",
-        &length,
-        before,
-        workspace.as_bytes(),
-    ]
-    .concat()
+    // After the NUL that ends the name.
+    let mut length = [0; 9];
+    length[1..].copy_from_slice(&(before.len() as u64).to_be_bytes());
+    let (name, workspace) = (name.as_bytes(), workspace.as_bytes());
+    [header, part.as_bytes(), name, &length, before, workspace].concat()
 }
 
 fn seconds(time: Option<SystemTime>) -> String {
@@ -294,8 +286,8 @@ fn number(digits: &[u8]) -> Option<u64> {
 const FORMAT: &str = "beta9-credential ";
 const VERSION: u64 = 2;
 const MAGIC: &str = "beta9-credential 2\n";
-const ABOUT: &str = "about";
-const SECRET: &str = "secret";
+const ABOUT: &str = "\0about\0";
+const SECRET: &str = "\0secret\0";
 const FIRST: &str = ".sealed";
 const SECOND: &str = ".2.sealed";
 const THIRD: &str = ".3.sealed";

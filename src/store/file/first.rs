@@ -26,4 +26,5 @@ pub(super) fn associated(part: &str, workspace: &str, server: &str) -> Vec<u8> {
 pub(super) const OTHER_FORMAT: &str = "it has another format or version";
 pub(super) const CUT: &str = "it is cut short";
 pub(super) const USERNAME: &str = "username";
+pub(super) const SECRET: &str = "secret";
 const HEADER: &str = "beta9-credential 1\n";
