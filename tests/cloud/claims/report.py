@@ -1,12 +1,16 @@
 """Registering claims, trying them, and saying how it went."""
 
 import contextlib
+import functools
 import traceback
 from typing import Callable, Iterator, List, Tuple, Type
 
 from . import world
 
 CLAIMS: List[Tuple[str, Callable[[], None]]] = []
+
+# A whole line at once: other worlds write between them.
+say = functools.partial(print, flush=True)
 
 
 def claim(text: str) -> Callable[[Callable[[], None]], Callable[[], None]]:
@@ -41,13 +45,13 @@ def run(strict: bool) -> int:
         except world.Skip as reason:
             skipped += not strict
             failed += strict
-            print(f"{'FAIL' if strict else 'skip'} {text}: {reason}")
+            say(f"{'FAIL' if strict else 'skip'} {text}: {reason}")
         except Exception as problem:  # pylint: disable=broad-except  # whatever it is, the claim does not hold
             failed += 1
             where = traceback.extract_tb(problem.__traceback__)[-1]
-            print(f"FAIL {text}: {type(problem).__name__}: {problem} ({where.filename}:{where.lineno})")
+            say(f"FAIL {text}: {type(problem).__name__}: {problem} ({where.filename}:{where.lineno})")
         else:
             passed += 1
-            print(f"ok {text}")
-    print(f"{passed} passed, {failed} failed, {skipped} skipped")
+            say(f"ok {text}")
+    say(f"{passed} passed, {failed} failed, {skipped} skipped")
     return 1 if failed else 0
