@@ -123,7 +123,7 @@ impl SealKey {
 
     /// The hash has four kilobytes on the stack: once, and not in the frame of each caller.
     #[inline(never)]
-    fn authenticate<'t>(&self, texts: &mut dyn Iterator<Item = &'t str>) -> String {
+    fn authenticate(&self, texts: &mut dyn Iterator<Item = &str>) -> String {
         let key = self.fingerprint.get_or_init(|| {
             let derived = hmac::sign(
                 &hmac::Key::new(hmac::HMAC_SHA256, &self.bytes),
