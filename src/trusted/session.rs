@@ -9,7 +9,7 @@ use super::error::FileError;
 use super::judge::Way;
 
 thread_local! {
-    /// Emptied by [`forget`], and not dropped: for a destructor, musl would set up its allocator and its table of keys.
+    /// Emptied by [`forget`], and not dropped: for a destructor, musl would fill its table of keys, which is a page more.
     static SESSION: RefCell<ManuallyDrop<Session>> = const {
         RefCell::new(ManuallyDrop::new(Session::NEW))
     };
