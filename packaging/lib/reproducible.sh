@@ -3,7 +3,7 @@
 
 # check_reproducible: two clones of HEAD in directories of different names and depths, each with a target/ of its own.
 check_reproducible() {
-    local world clone build builds=() arch=all
+    local world clone build builds=() failed='' arch=all
     [ ${#ARCHES[@]} -gt 1 ] || arch=${ARCHES[0]}
     world=$(mktemp -d "${TMPDIR:-/tmp}/reproducible.XXXXXX")
     # shellcheck disable=SC2064 # the directory of now
@@ -19,8 +19,9 @@ check_reproducible() {
         builds+=($!)
     done
     for build in "${builds[@]}"; do
-        wait "$build" || fail "a build has failed"
+        wait "$build" || failed=1
     done
+    [ -z "$failed" ] || fail "a build has failed"
     diff "$world/one/dist/SHA256SUMS" "$world/a/second/place/dist/SHA256SUMS" || fail "the two releases differ"
     mkdir -p "$OUT"
     cp -r "$world/one/dist/." "$OUT/"
