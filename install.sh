@@ -174,7 +174,9 @@ build() {
     # The machine's own compiler, whatever its name; .cargo/config.toml has the rest.
     cc_variable=CC_$(printf %s "$static" | tr - _)
     (cd "$here" && env "$cc_variable=${CC:-cc}" cargo build --release --locked --target-dir "$out" ${static:+--target "$static"})
-    cp "$out/${static:+$static/}release/$PROGRAM" "$aside/$PROGRAM"
+    built=$out/${static:+$static/}release/$PROGRAM
+    [ ! -f "$built.unordered" ] || note "Linked without the order of functions, so that it starts slower: $(cat "$built.unordered")"
+    cp "$built" "$aside/$PROGRAM"
 }
 
 # What to do for a static program, which starts faster and runs on any Linux; nothing where all is there.

@@ -43,6 +43,7 @@ pub(crate) use self::server::{Limits, serve};
 use crate::config::Env;
 use crate::host::{Host, ImageRef};
 use crate::http::{Cleartext, Http, Opened};
+use crate::trusted;
 use crate::verify::CertDirs;
 
 /// The state of one mirror process.
@@ -89,6 +90,8 @@ impl Mirror {
             Ok(_) => return answer(StatusCode::NOT_FOUND, None, ""),
             Err(status) => return answer(status, None, ""),
         };
+        // They may have been opened to others since the last request.
+        trusted::forget_directories();
         let named = match Hosts::read(&self.dir) {
             Ok(hosts) if hosts.has(&host) => Ok(()),
             Ok(_) => Err(Refusal::not_named(&host)),

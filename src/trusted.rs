@@ -12,7 +12,7 @@
 //! - In a user namespace without the host's root, such as rootless podman's, directories and system files without an
 //!   owner in the namespace count as root's.
 //!
-//! A path is checked once per thread, until that forgets it.
+//! A directory is checked once per thread, until that forgets it.
 
 mod error;
 mod judge;
@@ -40,7 +40,7 @@ use self::error::{not_a_directory, not_plain, too_large, unreadable};
 pub(crate) use self::judge::ACL;
 use self::judge::{Way, admit, judge_file};
 use self::locate::{Found, absolute, open, walk};
-pub use self::session::{forget, set_home, take_warnings};
+pub use self::session::{forget, forget_directories, set_home, take_warnings};
 pub use self::users::{account_home, homes};
 pub(crate) use self::walk::{DIRECTORY, Step, WAY, Walk};
 

@@ -380,6 +380,19 @@ fn a_store_below_a_directory_that_is_open_to_others_since_the_last_pull_is_not_r
 }
 
 #[test]
+fn a_list_of_registries_in_a_directory_that_is_open_to_others_since_the_last_pull_is_not_read() {
+    let registry = bearer(3600);
+    let node = node(&[&registry]);
+    let mirror = Mirror::start(&node, &[registry.host()], &[]);
+    assert_eq!(mirror.get(&registry, MANIFEST).status, 200);
+    fs::set_permissions(&mirror.dir, fs::Permissions::from_mode(0o777)).unwrap();
+    let reply = mirror.get(&registry, "/v2/team/other/manifests/1");
+    let said = format!("{}, which can be written by others", mirror.dir.display());
+    assert!(denied(&reply).contains(&said), "{reply:?}");
+    assert_eq!(registry.count("GET /v2/team/other/"), 0);
+}
+
+#[test]
 fn what_the_registry_says_of_the_image_is_passed_on_as_it_is() {
     for (status, header) in [
         (404, "x: y"),

@@ -5,6 +5,7 @@ from typing import List
 
 from .figures import HOT, MIB, Figures
 from .report import Line, megabytes, ms
+from .variants import BY_INSTALL
 
 
 def lines(figures: Figures) -> List[Line]:
@@ -31,6 +32,9 @@ def hot_lines(figures: Figures) -> List[Line]:
             )
         )
         lines.append(Line(f"{figures.cases[key].name}: memory", "< 2 MB", megabytes(peak), peak * 1.024 < 2000))
+    for case in (figures.cases[f"{key} {BY_INSTALL}"] for key in ("stored", "cached") if BY_INSTALL in figures.world.variants):
+        ratio = case.median / rust
+        lines.append(Line(f"{case.name}: time", "≤ 3 × Rust hello", f"{ms(case.median)}, {ratio:.2f} ×", ratio <= 3))
     lines.append(ahead(figures, "not found, against a found one", "not found", "stored", 1.0))
     assert figures.world.peers
     for name, why in figures.world.peers.skipped:

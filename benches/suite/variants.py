@@ -12,6 +12,7 @@ TARGET = "x86_64-unknown-linux-musl"
 
 
 HOST = "x86_64-unknown-linux-gnu"
+BY_INSTALL = "by install.sh"
 
 
 class Build(NamedTuple):
@@ -19,16 +20,19 @@ class Build(NamedTuple):
 
     target: str = TARGET
     compiler: str = "cc"
+    # In place of packaging/rust-lld, which puts the functions in order.
+    linker: str = ""
     # Beside those in .cargo/config.toml, of which the last word on the relocation model counts.
     flags: Tuple[str, ...] = ()
 
 
-# The first three are what install.sh runs: with all it needs, with musl's compiler, without Rust's musl target.
+# Those of install.sh are what it runs: with all it needs, with musl's compiler, without Rust's musl target.
 BUILDS = {
-    "by install.sh": Build(),
-    "by install.sh, with CC=musl-gcc": Build(compiler="musl-gcc"),
-    "by install.sh, for the machine's C library": Build(HOST),
-    "position-independent": Build(flags=("relocation-model=pic",)),
+    BY_INSTALL: Build(),
+    f"{BY_INSTALL}, with CC=musl-gcc": Build(compiler="musl-gcc"),
+    f"{BY_INSTALL}, for the machine's C library": Build(HOST),
+    "without the order of functions": Build(linker="rust-lld"),
+    "without that order, position-independent": Build(linker="rust-lld", flags=("relocation-model=pic",)),
 }
 
 
@@ -63,7 +67,9 @@ class Variants:
         command = ["cargo", "build", "--release", "--locked", "--bin", "docker-credential-beta9"]
         command += ["--target", build.target]
         flags = [word for flag in build.flags for word in ("-C", flag)]
-        return command + (["--config", f"target.{build.target}.rustflags={flags}"] if flags else [])
+        settings = {"linker": json.dumps(build.linker), "rustflags": json.dumps(flags)}
+        given = [name for name, value in (("linker", build.linker), ("rustflags", flags)) if value]
+        return command + [word for name in given for word in ("--config", f"target.{build.target}.{name}={settings[name]}")]
 
     def binary(self, name: str) -> Path:
         """The one of this name."""

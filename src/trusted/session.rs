@@ -80,6 +80,11 @@ pub fn take_warnings() -> Vec<FileError> {
     SESSION.with_borrow_mut(|session| std::mem::take(&mut session.warnings))
 }
 
+/// Clears the checked directories, so that the next file is checked with all that is above it.
+pub fn forget_directories() {
+    SESSION.with_borrow_mut(|session| session.known.clear());
+}
+
 /// Clears everything, as in a new process. A thread of a long-lived process calls it after each piece of work.
 pub fn forget() {
     let session = SESSION.replace(ManuallyDrop::new(Session::NEW));
