@@ -1,6 +1,7 @@
 //! Links the static program twice, so that what a `get` runs and reads lies side by side.
 //!
-//! `order LINKER EMULATOR ARGUMENT…`, as `packaging/rust-lld` calls it.
+//! `order LINKER EMULATOR LINKS HOMES ARGUMENT…`, as `packaging/rust-lld` calls it, with one directory in which programs can
+//! run, and one in which nobody else can write.
 //!
 //! A page of the program's file that a `get` touches is mapped with the fifteen around it, which takes longer than to run what
 //! is in it. So the first link keeps all names; that program runs each case once, and is watched for the functions it comes
@@ -19,8 +20,7 @@ use elf::Elf;
 use program::{Piece, Program};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::os::unix::fs::DirBuilderExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, ExitCode};
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
@@ -70,39 +70,29 @@ fn main() -> ExitCode {
 
 /// The first link, a run of each case, the second link.
 fn link(arguments: &[String]) -> Result<()> {
-    let [linker, emulator, arguments @ ..] = arguments else {
-        return Err("usage: order LINKER EMULATOR ARGUMENT…".into());
+    let [linker, emulator, links, homes, arguments @ ..] = arguments else {
+        return Err("usage: order LINKER EMULATOR LINKS HOMES ARGUMENT…".into());
     };
-    let output = arguments.iter().position(|argument| argument == "-o");
-    let output = output
-        .map(|option| option + 1)
-        .ok_or("there is no -o FILE")?;
-    // The program where programs may run, and its homes where nobody else can write.
-    let beside = Path::new(&arguments[output]).parent();
-    let links = Scratch::new(beside.ok_or("FILE has no directory")?)?;
-    let homes = Scratch::new(&std::env::temp_dir())?;
-    let (named, map) = (links.file("named"), links.file("map"));
+    let [named, map, symbols, script] =
+        ["named", "map", "symbols", "script"].map(|name| format!("{links}/{name}"));
 
     let mut first = arguments.to_vec();
-    first[output].clone_from(&named);
+    let output = first.iter().position(|argument| argument == "-o");
+    let output = output.and_then(|option| first.get_mut(option + 1));
+    output.ok_or("there is no -o FILE")?.clone_from(&named);
     first.retain(|option| !["--strip-all", "--strip-debug", "-s"].contains(&option.as_str()));
     first.extend(["--emit-relocs".to_owned(), format!("-Map={map}")]);
     run(linker, &first)?;
 
-    let runner = Runner::new(emulator, &named, &homes.0);
+    let runner = Runner::new(emulator, &named, Path::new(homes));
     let order = Order::of(&Elf::read(&named)?, &fs::read_to_string(map)?, &runner)?;
 
-    let (symbols, script) = (links.file("symbols"), links.file("script"));
+    let constants = order.constants.join("\n    ");
     fs::write(&symbols, order.symbols.join("\n"))?;
-    fs::write(
-        &script,
-        SCRIPT.replace("@constants@", &order.constants.join("\n    ")),
-    )?;
+    fs::write(&script, SCRIPT.replace("@constants@", &constants))?;
     let mut second = arguments.to_vec();
-    second.extend([
-        format!("--symbol-ordering-file={symbols}"),
-        "--no-warn-symbol-ordering".to_owned(),
-    ]);
+    second.push(format!("--symbol-ordering-file={symbols}"));
+    second.push("--no-warn-symbol-ordering".to_owned());
     second.push(format!("-T{script}"));
     run(linker, &second)
 }
@@ -113,27 +103,6 @@ fn run(linker: &str, arguments: &[String]) -> Result<()> {
         .success()
         .then_some(())
         .ok_or_else(|| format!("{linker}: {status}").into())
-}
-
-/// A directory that goes when it is done with.
-struct Scratch(PathBuf);
-
-impl Scratch {
-    fn new(below: &Path) -> Result<Self> {
-        let path = fs::canonicalize(below)?.join(format!("beta9-order.{}", std::process::id()));
-        fs::DirBuilder::new().mode(0o700).create(&path)?;
-        Ok(Self(path))
-    }
-
-    fn file(&self, name: &str) -> String {
-        self.0.join(name).display().to_string()
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
 }
 
 /// What the second link is told.
