@@ -111,7 +111,8 @@ impl Node<'_> {
         let options = ["-d", "in_asm", "-D", &trace.display().to_string()];
         let mut command = self.command(&options, &[verb], question)?;
         let ran = if self.runner.emulator.is_empty() {
-            ptrace::functions(&mut command, elf)?
+            ptrace::functions(&mut command, elf)
+                .map_err(|error| format!("{verb} cannot be watched: {error}"))?
         } else {
             command.status()?;
             let instructions = fs::read_to_string(trace)?;
