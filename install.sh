@@ -175,7 +175,9 @@ build() {
     cc_variable=CC_$(printf %s "$static" | tr - _)
     (cd "$here" && env "$cc_variable=${CC:-cc}" cargo build --release --locked --target-dir "$out" ${static:+--target "$static"})
     built=$out/${static:+$static/}release/$PROGRAM
-    [ ! -f "$built.unordered" ] || note "Linked without the order of functions, so that it starts slower: $(cat "$built.unordered")"
+    if [ -f "$built.unordered" ] && IFS= read -r why <"$built.unordered"; then
+        note "Linked without the order of functions, so that it starts slower: $why"
+    fi
     cp "$built" "$aside/$PROGRAM"
 }
 

@@ -12,7 +12,7 @@
 //! - In a user namespace without the host's root, such as rootless podman's, directories and system files without an
 //!   owner in the namespace count as root's.
 //!
-//! A directory is checked once per thread, until that forgets it.
+//! A directory is checked once per thread, until the thread forgets it.
 
 mod error;
 mod judge;

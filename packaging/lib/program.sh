@@ -19,9 +19,10 @@ build_program() {
     mkdir -p "$out"
     printf '#!/usr/bin/env bash\nexec "$@"%s\n' "$rust_maps" >"$out/rustc-wrapper"
     chmod 755 "$out/rustc-wrapper"
-    # How the C parts are made: .cargo/config.toml says why.
+    # How the C parts are made: .cargo/config.toml says why. The order of functions is that of runs below one directory.
     c_flags="-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=0 ${c_maps[*]}"
-    (cd "$REPO" && env "CC_$variable=$ARCH-linux-gnu-gcc" "CFLAGS_$variable=$c_flags" RUSTC_WRAPPER="$out/rustc-wrapper" ORDER_EMULATOR="qemu-$ARCH-static" \
+    (cd "$REPO" && env "CC_$variable=$ARCH-linux-gnu-gcc" "CFLAGS_$variable=$c_flags" RUSTC_WRAPPER="$out/rustc-wrapper" \
+        ORDER_EMULATOR="$(command -v "qemu-$ARCH-static")" TMPDIR=/tmp \
         cargo build --release --locked --target "$TARGET" --target-dir "$out")
     # shellcheck disable=SC2034 # who sources this takes it
     PROGRAM=$out/$TARGET/release/$NAME

@@ -6,9 +6,9 @@ use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::net::TcpListener;
-use std::os::unix::fs::DirBuilderExt;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::PathBuf;
+use std::process::{Command, ExitStatus};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 const ECR: &str = "123456789012.dkr.ecr.us-east-1.amazonaws.com";
@@ -18,16 +18,18 @@ const HUB: &str = "ghcr.io";
 pub(crate) struct Runner<'a> {
     emulator: &'a str,
     program: &'a str,
-    homes: &'a Path,
+    homes: PathBuf,
 }
 
 impl<'a> Runner<'a> {
-    pub(crate) fn new(emulator: &'a str, program: &'a str, homes: &'a Path) -> Self {
-        Self {
+    pub(crate) fn new(emulator: &'a str, program: &'a str, homes: &str) -> Result<Self> {
+        // A link on the way would be one more thing that the program looks at.
+        let homes = fs::canonicalize(homes)?;
+        Ok(Self {
             emulator,
             program,
             homes,
-        }
+        })
     }
 
     /// What runs in each case: every way to an answer that needs no network, and those to none. Nobody waits for `store`,
@@ -80,7 +82,10 @@ impl<'a> Runner<'a> {
     fn node(&self, name: &str, config: &str) -> Result<Node<'_>> {
         let home = self.homes.join(name);
         fs::DirBuilder::new().mode(0o700).create(&home)?;
-        fs::write(home.join("config.toml"), config)?;
+        let mut options = File::options();
+        let file = options.write(true).create_new(true).mode(0o600);
+        file.open(home.join("config.toml"))?
+            .write_all(config.as_bytes())?;
         Ok(Node {
             runner: self,
             home,
@@ -100,7 +105,7 @@ struct Node<'a> {
 impl Node<'_> {
     /// What makes this node what it is, and must not fail.
     fn make(&self, arguments: &[&str], input: &str) -> Result<()> {
-        let status = self.command(&[], arguments, input)?.status()?;
+        let status = run(&mut self.command(&[], arguments, input)?)?;
         let done = status.success().then_some(());
         Ok(done.ok_or_else(|| format!("{arguments:?} failed: {}", self.said()))?)
     }
@@ -114,7 +119,7 @@ impl Node<'_> {
             ptrace::functions(&mut command, elf)
                 .map_err(|error| format!("{verb} cannot be watched: {error}"))?
         } else {
-            command.status()?;
+            run(&mut command)?;
             let instructions = fs::read_to_string(trace)?;
             let lines = instructions.lines();
             let places = lines.filter_map(|line| line.strip_prefix("0x")?.split(':').next());
@@ -165,6 +170,11 @@ impl Node<'_> {
             .trim_end()
             .to_owned()
     }
+}
+
+fn run(command: &mut Command) -> Result<ExitStatus> {
+    let failed = |error, command: &Command| format!("{}: {error}", command.get_program().display());
+    Ok(command.status().map_err(|error| failed(error, command))?)
 }
 
 /// Answers one [`GetAuthorizationToken`], with a token of the length of ECR's. Who asks again is not answered.

@@ -20,7 +20,6 @@ use elf::Elf;
 use program::{Piece, Program};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::Path;
 use std::process::{Command, ExitCode};
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
@@ -84,7 +83,7 @@ fn link(arguments: &[String]) -> Result<()> {
     first.extend(["--emit-relocs".to_owned(), format!("-Map={map}")]);
     run(linker, &first)?;
 
-    let runner = Runner::new(emulator, &named, Path::new(homes));
+    let runner = Runner::new(emulator, &named, homes)?;
     let order = Order::of(&Elf::read(&named)?, &fs::read_to_string(map)?, &runner)?;
 
     let constants = order.constants.join("\n    ");

@@ -10,8 +10,7 @@ use super::FILE;
 
 /// The effective user id.
 pub(super) fn me() -> u32 {
-    static ME: OnceLock<u32> = OnceLock::new();
-    *ME.get_or_init(|| rustix::process::geteuid().as_raw())
+    rustix::process::geteuid().as_raw()
 }
 
 /// The uid that root's files show in a user namespace without the host's root, such as rootless podman's
