@@ -67,9 +67,9 @@ class Variants:
         command = ["cargo", "build", "--release", "--locked", "--bin", "docker-credential-beta9"]
         command += ["--target", build.target]
         flags = [word for flag in build.flags for word in ("-C", flag)]
-        settings = {"linker": json.dumps(build.linker), "rustflags": json.dumps(flags)}
-        given = [name for name, value in (("linker", build.linker), ("rustflags", flags)) if value]
-        return command + [word for name in given for word in ("--config", f"target.{build.target}.{name}={settings[name]}")]
+        for name, value in (("linker", build.linker), ("rustflags", flags)):
+            command += ["--config", f"target.{build.target}.{name}={json.dumps(value)}"] if value else []
+        return command
 
     def binary(self, name: str) -> Path:
         """The one of this name."""

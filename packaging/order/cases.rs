@@ -173,8 +173,8 @@ impl Node<'_> {
 }
 
 fn run(command: &mut Command) -> Result<ExitStatus> {
-    let failed = |error, command: &Command| format!("{}: {error}", command.get_program().display());
-    Ok(command.status().map_err(|error| failed(error, command))?)
+    let status = command.status();
+    Ok(status.map_err(|error| format!("{}: {error}", command.get_program().display()))?)
 }
 
 /// Answers one [`GetAuthorizationToken`], with a token of the length of ECR's. Who asks again is not answered.

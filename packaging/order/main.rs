@@ -120,12 +120,9 @@ impl Order {
                 touched.entry(piece).or_default().push(case);
             }
         }
-        let mut hot: Vec<(&Piece, &Vec<usize>)> = Vec::new();
-        hot.extend(
-            touched
-                .iter()
-                .map(|(piece, cases)| (&program.pieces[*piece], cases)),
-        );
+        let hot = touched.iter();
+        let hot = hot.map(|(piece, cases)| (&program.pieces[*piece], cases));
+        let mut hot: Vec<(&Piece, &Vec<usize>)> = hot.collect();
         // Pieces that most runs touch come first, and those that the same runs touch stand together, so that a run's pages
         // are few. Of a large one, most was not run.
         hot.sort_by_key(|(piece, cases)| {

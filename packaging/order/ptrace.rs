@@ -56,11 +56,11 @@ pub(crate) fn functions(command: &mut Command, elf: &Elf) -> Result<BTreeSet<u64
     let (mut found, mut signal) = (BTreeSet::new(), 0);
     loop {
         call(CONT, process, 0, usize::try_from(signal)?)?;
-        signal = match wait(process)? {
-            Some(SIGTRAP) => 0,
-            Some(signal) => signal,
-            None => return Ok(found),
+        let Some(stop) = wait(process)? else {
+            return Ok(found);
         };
+        // Any other is the program's own.
+        signal = if stop == SIGTRAP { 0 } else { stop };
         if signal != 0 {
             continue;
         }

@@ -34,6 +34,11 @@ skip() {
     SKIPPED=$((SKIPPED + 1))
 }
 
+# may_watch: whether a process may look into another here, as packaging/order does.
+may_watch() {
+    command -v strace >/dev/null && strace -o /dev/null true 2>/dev/null
+}
+
 # add_totals FILE: counts the claims of another test, by its last line. A test that ends without totals has failed.
 add_totals() {
     if [[ $(tail -n 1 "$1") =~ ^([0-9]+)\ passed,\ ([0-9]+)\ failed,\ ([0-9]+)\ skipped$ ]]; then
